@@ -1,0 +1,14 @@
+"""simnet: decentralized training, simulated in iterations and in seconds."""
+
+from simnet.algorithms import algorithm
+from simnet.errors import SimnetError
+from simnet.node import Node, Payload
+from simnet.result import Result
+from simnet.scenario import Scenario
+from simnet.schedule import Schedule
+from simnet.simulation import prepare, run
+
+load = Result.load
+
+__version__ = "0.1.0"
+__all__ = ["Node", "Payload", "Result", "Scenario", "Schedule", "SimnetError", "algorithm", "load", "prepare", "run"]

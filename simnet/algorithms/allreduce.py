@@ -1,0 +1,151 @@
+"""All-reduce SGD: the exact mean gradient in every step, by real messages between any pair of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from itertools import count
+from typing import Any, Literal
+
+from pydantic import PositiveInt
+
+from simnet.clock import Machine
+from simnet.node import Node, Payload
+from simnet.schedule import Schedule
+from simnet.values import Vector
+
+Exchange = Literal["ring", "halving_doubling", "parameter_server"]
+Reduction = Generator[Any, Any, Vector]
+
+
+def allreduce(node: Node, *, lr: Schedule, exchange: Exchange = "ring", chunks: PositiveInt = 1) -> Iterator[Any]:
+    """All-reduce SGD (C-PSGD): every node steps along the mean of all gradients.
+
+    ::
+
+        x <- x - lr (1/n) sum_i g_i(x)
+
+    Args:
+        node: the node that runs this.
+        lr: learning rate gamma.
+        exchange: who sends what to whom. With M bits in a vector, bandwidth bw and latency lat on every link, and n a
+            power of two for halving_doubling, the exchange takes
+
+            * ``ring``: 2 (n - 1) (lat + M / (n bw));
+            * ``halving_doubling``: 2 log2(n) lat + 2 (n - 1) / n M / bw; other n fold the odd nodes into their partners
+              first, for 2 (lat + M / bw) more;
+            * ``parameter_server``: an extra machine, number n; 2 (lat + n M / bw) if bw is the limit of its up- and
+              downlink under ``sharing: queue``, and towards 2 lat + n M / bw with many chunks.
+        chunks: pieces in which the parameter server's messages go.
+
+    Yields:
+        The events that the node waits for.
+
+    Message: see `exchange`; the topology plays no role. Every node waits for all others; no message may be missing.
+
+    Reference: Patarasuk, Yuan: Bandwidth Optimal All-reduce Algorithms for Clusters of Workstations. JPDC 69, 2009
+    (ring); Thakur, Rabenseifner, Gropp: Optimization of Collective Communication Operations in MPICH. IJHPCA 19, 2005
+    (halving and doubling).
+    """
+    for k in node.steps():
+        gradient = node.gradient(node.x)
+        yield gradient
+        if exchange == "parameter_server":
+            total = yield from through_server(node, gradient.value, k, chunks)
+        else:
+            total = yield from EXCHANGES[exchange](node, gradient.value, k)
+        node.x = node.x - lr(k) * node.same_for_all(total / node.num_nodes)
+
+
+def ring(node: Node, vector: Vector, k: int) -> Reduction:
+    """Reduce-scatter, then all-gather, around the ring 0 -> 1 -> ... -> n - 1 -> 0, a share 1/n of the vector at a time.
+
+    ``shares[c]`` is the sum of the c-th share as far as this node knows it; in the end all of them are complete.
+    """
+    n, i = node.num_nodes, node.id
+    left, right = (i - 1) % n, (i + 1) % n
+    shares = [vector] * n
+    for r in range(2 * (n - 1)):
+        c = (i - r) % n
+        node.send(right, Payload(shares[c], node.vector_bits / n), tag=(k, r))
+        received = yield node.receive(left, tag=(k, r))
+        if r < n - 1:
+            shares[c - 1] = shares[c - 1] + received[left]
+        else:
+            shares[c - 1] = received[left]
+    return complete(shares, n)
+
+
+def halving_doubling(node: Node, vector: Vector, k: int) -> Reduction:
+    """Recursive halving, then doubling, among the first 2^m nodes; each further node hands its vector to a partner.
+
+    All that a node still sums has the same contributions, so one sum stands for the share that it is responsible for.
+    """
+    n, i = node.num_nodes, node.id
+    power = 1 << (n.bit_length() - 1)
+    if i >= power:
+        node.send(i - power, vector, tag=(k, "fold"))
+        received = yield node.receive(i - power, tag=(k, "unfold"))
+        return complete([received[i - power]], n)
+    total = vector
+    if i + power < n:
+        received = yield node.receive(i + power, tag=(k, "fold"))
+        total = total + received[i + power]
+    distances = [power >> r for r in range(1, power.bit_length())]
+    for distance in distances:
+        received = yield from swap(node, i ^ distance, total, distance / power, (k, "halve", distance))
+        total = total + received
+    for distance in reversed(distances):
+        total = yield from swap(node, i ^ distance, total, distance / power, (k, "double", distance))
+    if i + power < n:
+        node.send(i + power, Payload(total, node.vector_bits), tag=(k, "unfold"))
+    return complete([total], n)
+
+
+def swap(node: Node, partner: int, vector: Vector, share: float, tag: Any) -> Reduction:
+    """Exchanges a share of a vector with a partner."""
+    node.send(partner, Payload(vector, share * node.vector_bits), tag)
+    received = yield node.receive(partner, tag)
+    theirs: Vector = received[partner]
+    return theirs
+
+
+def through_server(node: Node, vector: Vector, k: int, chunks: int) -> Reduction:
+    """Sends the vector to the server, which is machine n, and waits for the sum, in chunks."""
+    server = node.num_nodes
+    for c in range(chunks):
+        node.send(server, Payload(vector, node.vector_bits / chunks), tag=(k, c))
+    totals = []
+    for c in range(chunks):
+        received = yield node.receive(server, tag=(k, c))
+        totals.append(received[server])
+    return complete(totals, node.num_nodes)
+
+
+def server_program(
+    parameters: Mapping[str, Any], num_nodes: int, vector_bits: float
+) -> Callable[[Machine], Iterator[Any]] | None:
+    """The program of the extra machine, where there is one."""
+    if parameters["exchange"] != "parameter_server":
+        return None
+    return lambda machine: parameter_server(machine, num_nodes, vector_bits, parameters["chunks"])
+
+
+def parameter_server(machine: Machine, num_nodes: int, vector_bits: float, chunks: int) -> Iterator[Any]:
+    """The extra machine: sums what all nodes sent and sends the sum back, chunk after chunk; summing takes no time."""
+    for k in count():
+        for c in range(chunks):
+            total = None
+            for i in range(num_nodes):
+                received = yield machine.receive(i, tag=(k, c))
+                total = received[i] if total is None else total + received[i]
+            for i in range(num_nodes):
+                machine.send(i, Payload(total, vector_bits / chunks), tag=(k, c))
+
+
+def complete(shares: list[Vector], num_nodes: int) -> Vector:
+    """The whole vector out of shares that were summed in different orders; each must contain every node once."""
+    assert all(len(share.rows) == num_nodes for share in shares)
+    return shares[0]
+
+
+EXCHANGES: dict[str, Callable[[Node, Vector, int], Reduction]] = {"ring": ring, "halving_doubling": halving_doubling}

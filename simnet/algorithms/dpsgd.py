@@ -1,0 +1,47 @@
+"""D-PSGD: gossip and gradient, the algorithm that every other one is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from simnet.node import Node
+from simnet.schedule import Schedule
+
+
+def dpsgd(node: Node, *, lr: Schedule, order: Literal["cta", "atc"] = "cta") -> Iterator[Any]:
+    """D-PSGD: average with the neighbors, step along the local gradient.
+
+    Combine then adapt (``cta``, the paper's order; the gradient is computed while the models travel)::
+
+        x_i <- sum_j w_ij x_j - lr g_i(x_i)
+
+    Adapt then combine (``atc``, the order of most later papers and codes; first the gradient, then the exchange)::
+
+        x_i <- sum_j w_ij (x_j - lr g_j(x_j))
+
+    Args:
+        node: the node that runs this.
+        lr: learning rate gamma.
+        order: ``cta`` or ``atc``; they have different fixed points, step limits and times per step.
+
+    Yields:
+        The events that the node waits for.
+
+    Message: one vector to every neighbor in each step. Needs W doubly stochastic. Tolerates missing and old messages:
+    a missing neighbor's weight goes to oneself, and then the mean of the models is no longer preserved exactly.
+
+    Reference: Lian, Zhang, Zhang, Hsieh, Zhang, Liu: Can Decentralized Algorithms Outperform Centralized Algorithms?
+    NeurIPS 2017, Algorithm 1.
+    """
+    for k in node.steps():
+        gradient = node.gradient(node.x)
+        if order == "cta":
+            received = yield node.exchange(node.x, tag=k)
+            yield gradient
+            node.x = node.mix(node.x, received) - lr(k) * gradient.value
+        else:
+            yield gradient
+            adapted = node.x - lr(k) * gradient.value
+            received = yield node.exchange(adapted, tag=k)
+            node.x = node.mix(adapted, received)

@@ -1,0 +1,33 @@
+"""SGD on one machine: the reference without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from simnet.node import Node
+from simnet.schedule import Schedule
+
+
+def sgd(node: Node, *, lr: Schedule) -> Iterator[Any]:
+    """SGD: one model, the data of all nodes pooled, n times the mini-batch, no network.
+
+    ::
+
+        x <- x - lr g(x)
+
+    Args:
+        node: the one machine; its mini-batch has n * b samples, and its gradient takes as long as one node's without jitter.
+        lr: learning rate gamma.
+
+    Yields:
+        The events that the node waits for.
+
+    Message: none. What all-reduce would do if the network were free and the mini-batches were drawn from all the data.
+
+    Reference: Robbins, Monro: A Stochastic Approximation Method. Annals of Mathematical Statistics 22, 1951.
+    """
+    for k in node.steps():
+        gradient = node.gradient(node.x)
+        yield gradient
+        node.x = node.x - lr(k) * gradient.value

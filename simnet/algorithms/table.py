@@ -1,0 +1,140 @@
+"""What simnet knows of an algorithm beyond its page: a row of the table, and how a user's own algorithm gets one."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from simnet.errors import ParameterError
+from simnet.scenario import parameters_model
+
+Program = Callable[..., Iterator[Any]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One algorithm.
+
+    Args:
+        program: the generator function; its name is the algorithm's, its keyword-only parameters are the scenario's keys.
+        paper: where it comes from, in short.
+        message: what one node sends in one step.
+        tolerates: the waiting rules under which it works: ``all``, ``none``, ``deadline``.
+        asynchronous: whether nodes never wait for a round, so that the budget is n * steps in total.
+        doubly_stochastic: whether it needs rows and columns of the mixing matrix to sum to one.
+        uses_topology: whether the topology and the mixing matrix matter to it at all.
+        pooled: whether it runs on one machine with the data of all.
+        server: builds the program of an extra machine out of (parameters, n, bits of a vector), or returns None.
+        exceptions: contract tests that it does not pass, with the reason.
+    """
+
+    program: Program
+    paper: str
+    message: str
+    tolerates: tuple[str, ...] = ("all",)
+    asynchronous: bool = False
+    doubly_stochastic: bool = True
+    uses_topology: bool = True
+    pooled: bool = False
+    server: Callable[[Mapping[str, Any], int, float], Program | None] = lambda *_: None
+    exceptions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The algorithm's name in scenario files."""
+        return self.program.__name__
+
+    @property
+    def sentence(self) -> str:
+        """What it does, in one sentence: the first line of its docstring, less its own name."""
+        return (inspect.getdoc(self.program) or "").partition("\n")[0].partition(": ")[2]
+
+    @cached_property
+    def parameters(self) -> type[BaseModel]:
+        """Its parameters as a pydantic model: the signature is the schema."""
+        return parameters_model(self.program)
+
+    @property
+    def synchronous(self) -> bool:
+        """Whether every step waits for messages of that step, under the rule ``wait: all``."""
+        return not self.asynchronous
+
+
+def algorithm(**facts: Any) -> Callable[[Program], Program]:
+    """A decorator that states facts about a user's own algorithm: the fields of `Entry`, such as ``asynchronous=True``.
+
+    Args:
+        facts: keyword arguments of `Entry`.
+
+    Returns:
+        The decorator; the function stays what it is.
+
+    Example:
+        >>> @algorithm(tolerates=("all", "none"))
+        ... def lazy(node, *, lr: float):
+        ...     "Lazy: does nothing."
+        ...     for k in node.steps():
+        ...         yield node.exchange(node.x, tag=k)
+        >>> own_entry(lazy).tolerates
+        ('all', 'none')
+    """
+
+    def mark(program: Program) -> Program:
+        program.__simnet__ = facts  # type: ignore[attr-defined]
+        return program
+
+    return mark
+
+
+def own_entry(program: Program) -> Entry:
+    """The row of a user's own algorithm."""
+    return Entry(program, **{"paper": "own", "message": "its own", **getattr(program, "__simnet__", {})})
+
+
+def find(name: str, table: Mapping[str, Entry], folder: Path | None = None) -> Entry:
+    """The row of an algorithm by its name, or by the import path of a user's own (``package.module:function``).
+
+    Args:
+        name: a name of the table or an import path.
+        table: name -> row.
+        folder: where a user's module may lie, beside the current folder and the Python path.
+
+    Raises:
+        ParameterError: if there is no such algorithm, or its module cannot be imported.
+    """
+    if name in table:
+        return table[name]
+    module_name, _, attribute = name.partition(":") if ":" in name else name.rpartition(".")
+    if not module_name or not attribute:
+        near = get_close_matches(name, table, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ParameterError(f"found {name!r}; allowed: {', '.join(table)}, or an import path module:function{hint}")
+    try:
+        with searched(folder):
+            program = getattr(importlib.import_module(module_name), attribute)
+    except Exception as error:  # a user's module may raise anything while it is imported
+        raise ParameterError(f"cannot import {name!r}: {type(error).__name__}: {error}") from error
+    if not inspect.isgeneratorfunction(program):
+        raise ParameterError(f"{name!r} is not a generator function; an algorithm is `def name(node, *, ...)` with yield")
+    return own_entry(program)
+
+
+@contextmanager
+def searched(folder: Path | None) -> Iterator[None]:
+    """Lets imports find modules in the current folder and in this one."""
+    before = list(sys.path)
+    sys.path[:0] = [str(Path.cwd()), *([str(folder)] if folder else [])]
+    try:
+        yield
+    finally:
+        sys.path[:] = before

@@ -1,0 +1,150 @@
+"""The words of the command line."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.metadata import PackageNotFoundError, version
+from typing import NoReturn
+
+from simnet.cli.catalog import TOPICS, list_topic
+from simnet.cli.looking import plot, schema, validate
+from simnet.cli.running import run
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what was wrong and where to read on.
+
+        Args:
+            message: what argparse found.
+        """
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Everything that ``simnet`` understands.
+
+    Returns:
+        The parser; the parsed arguments have a ``command(args, terminal) -> exit status``.
+
+    Example:
+        >>> parser().parse_args(["run", "ring.yaml", "--set", "nodes=8"]).overrides
+        [('nodes', '8')]
+    """
+    top = Parser(
+        prog="simnet",
+        description="Simulate decentralized training: real gradients on a simulated clock.",
+        epilog="example: simnet run scenarios/quickstart.yaml",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"simnet {_version()}")
+    commands = top.add_subparsers(dest="word", required=True, metavar="command", parser_class=Parser)
+    _add_run(commands)
+    _add_validate(commands)
+    _add_list(commands)
+    _add_plot(commands)
+    _add_schema(commands)
+    return top
+
+
+def assignment(text: str) -> tuple[str, str]:
+    """Read ``key.path=value``.
+
+    Args:
+        text: the word after ``--set``.
+
+    Returns:
+        Key path and value, still as text.
+
+    Raises:
+        argparse.ArgumentTypeError: it has another form.
+
+    Example:
+        >>> assignment("algorithms.dpsgd.lr=0.2")
+        ('algorithms.dpsgd.lr', '0.2')
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise argparse.ArgumentTypeError(f"found {text!r}; allowed: key.path=value, such as network.latency='10 ms'")
+    return key.strip(), value.strip()
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"found {text!r}; allowed: a whole number of at least 0")
+    return int(text)
+
+
+def _version() -> str:
+    try:
+        return version("simnet")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _add(commands: argparse._SubParsersAction[Parser], name: str, text: str, example: str) -> Parser:
+    return commands.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=f"example: {example}",
+        allow_abbrev=False,
+    )
+
+
+def _add_scenario(command: argparse.ArgumentParser) -> None:
+    command.add_argument("scenario", metavar="FILE", help="a scenario (YAML)")
+    command.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="KEY=VALUE",
+        action="append",
+        type=assignment,
+        default=[],
+        help="change one value of the scenario, such as run.steps=100 or algorithms.dpsgd.lr=0.2; repeatable",
+    )
+    command.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: auto)")
+
+
+def _add_run(commands: argparse._SubParsersAction[Parser]) -> None:
+    example = "simnet run scenarios/quickstart.yaml --set run.steps=100 --out runs/short"
+    command = _add(commands, "run", "run a scenario and write metrics, summary and figures", example)
+    _add_scenario(command)
+    command.add_argument("--out", metavar="DIR", help="where to write the result (default: runs/<name>)")
+    command.add_argument("--seed", type=_seed, help="run this one seed instead of the scenario's")
+    command.add_argument("--quiet", action="store_true", help="say nothing but what goes wrong")
+    command.set_defaults(command=run)
+
+
+def _add_validate(commands: argparse._SubParsersAction[Parser]) -> None:
+    example = "simnet validate scenarios/quickstart.yaml"
+    command = _add(commands, "validate", "check a scenario and estimate time and memory, without running it", example)
+    _add_scenario(command)
+    command.set_defaults(command=validate)
+
+
+def _add_list(commands: argparse._SubParsersAction[Parser]) -> None:
+    command = _add(commands, "list", "say what a scenario can be made of", "simnet list algorithms")
+    command.add_argument("topic", nargs="?", choices=tuple(TOPICS), help="what to list (default: all names)")
+    command.set_defaults(command=list_topic)
+
+
+def _add_plot(commands: argparse._SubParsersAction[Parser]) -> None:
+    example = "simnet plot runs/quickstart --metric accuracy --against time_s --out accuracy.pdf"
+    command = _add(commands, "plot", "draw the figures of a result again, or one of them", example)
+    command.add_argument("directory", metavar="DIR", help="the folder of a result")
+    command.add_argument("--metric", help="one metric (see simnet list metrics; default: the scenario's headline)")
+    command.add_argument("--against", metavar="AXIS", help="step, time_s, bits_sent, epoch or gradients")
+    command.add_argument("--out", metavar="FILE", help=".png, .pdf or .svg (default: in the result's figures folder)")
+    command.set_defaults(command=plot)
+
+
+def _add_schema(commands: argparse._SubParsersAction[Parser]) -> None:
+    example = "simnet schema --out scenario.schema.json"
+    command = _add(commands, "schema", "write the JSON Schema of scenario files, for editors", example)
+    command.add_argument("--out", metavar="FILE", help="where to write it (default: standard output)")
+    command.set_defaults(command=schema)

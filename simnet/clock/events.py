@@ -1,0 +1,102 @@
+"""The three events of a node's life: its computation ends, a message arrives, all that it waits for is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import simpy
+
+from simnet.clock.clock import WAKE, Clock
+from simnet.errors import AlgorithmError
+
+
+class ComputeEvent(simpy.Event):
+    """The end of a computation: yield it to wait, then read its `value`.
+
+    Args:
+        clock: the run's clock.
+        end: when the computation is over, in simulated seconds.
+        node: whose it is; simultaneous ends come in the order of the nodes.
+        value: its result, a deferred vector.
+    """
+
+    _ok = True
+
+    def __init__(self, clock: Clock, end: float, node: int, value: Any) -> None:
+        self.env = clock
+        self.callbacks: list[Callable[[Any], None]] | None = []
+        self._value = value
+        clock.at(end, self, WAKE + node)
+
+    @property
+    def value(self) -> Any:
+        """The gradient, once its compute time is over.
+
+        Raises:
+            AlgorithmError: if the computation still runs.
+        """
+        if self.callbacks is not None:
+            raise AlgorithmError("the gradient was read before its compute time was over; `yield` it first")
+        return self._value
+
+
+class Message(simpy.Event):
+    """The arrival of one message.
+
+    Args:
+        sender: number of the machine that sent it.
+        tag: tells the messages between two machines apart.
+        payload: what the algorithm sent.
+        bits: its size on the wire.
+        step: the sender's step when it was sent.
+        arrive: is called with the message when it arrives.
+    """
+
+    _ok = True
+    __slots__ = ("bits", "callbacks", "payload", "sender", "step", "tag")
+
+    def __init__(
+        self, sender: int, tag: Any, payload: Any, bits: float, step: int, arrive: Callable[[Message], None]
+    ) -> None:
+        self.sender = sender
+        self.tag = tag
+        self.payload = payload
+        self.bits = bits
+        self.step = step
+        self.callbacks = (arrive,)
+
+
+class Receipt(simpy.Event):
+    """All messages of one tag that a node waits for; its value is ``{sender: payload}``.
+
+    It completes inside the arrival of the last message, without an event of its own.
+
+    Args:
+        clock: the run's clock.
+        tag: of the messages.
+        wanted: the senders.
+        box: what has arrived from them.
+    """
+
+    _ok = True
+    _value: Any = None
+
+    def __init__(self, clock: Clock, tag: Any, wanted: Collection[int], box: dict[int, Any]) -> None:
+        self.env = clock
+        self.callbacks: list[Callable[[Any], None]] | None = []
+        self.tag = tag
+        self.wanted = wanted
+        self.box = box
+
+    @property
+    def missing(self) -> list[int]:
+        """The senders whose message has not arrived."""
+        return sorted(i for i in self.wanted if i not in self.box)
+
+    def complete(self, value: Any) -> None:
+        """Hands the value over and wakes whoever waits, now."""
+        self._value = value
+        callbacks, self.callbacks = self.callbacks, None
+        for callback in callbacks or ():
+            callback(self)

@@ -1,0 +1,218 @@
+"""A machine on the network: it sends messages, keeps those that have arrived, and waits for those that have not."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from simnet.clock.clock import DEADLINE, Clock
+from simnet.clock.events import Message, Receipt
+from simnet.clock.network import Link, Network
+from simnet.errors import AlgorithmError
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """Something to send whose size is not that of the plain numbers: a compressed vector, a part of one.
+
+    Args:
+        content: what the receiver gets.
+        bits: its size on the wire.
+    """
+
+    content: Any
+    bits: float
+
+
+class Machine:
+    """Inbox, outbox and the questions of others.
+
+    Args:
+        id: the machine's number.
+        clock: the run's clock.
+        network: tells when a message arrives.
+        machines: all machines of the run by number, this one included once the run begins.
+    """
+
+    def __init__(self, id: int, clock: Clock, network: Network, machines: list[Machine]) -> None:
+        self.id = id
+        self.clock = clock
+        self.network = network
+        self.machines = machines
+        self.step = 0
+        self.bits_sent = 0.0
+        self.messages_sent = 0
+        self.dropped_messages = 0
+        self.answer: Callable[[int, Any], Any] = self._no_answer
+        self.links: dict[int, Link] = {}
+        self.inbox: dict[Hashable, dict[int, Any]] = {}
+        self.waiting: dict[Hashable, Receipt] = {}
+        self.late: dict[Hashable, int] = {}
+        self.newest: dict[int, Any] = {}
+        self.newest_step: dict[int, int] = {}
+        self.questions: deque[Message] = deque()
+        self.asking: tuple[Receipt, Callable[[Any], object] | None] | None = None
+
+    def send(self, receiver: int, payload: Any, tag: Hashable) -> None:
+        """Sends one message to any machine of the network."""
+        content, bits = self.pack(payload)
+        self.post(receiver, content, (self.id, tag), bits)
+
+    def receive(self, sender: int, tag: Hashable) -> Receipt:
+        """An event to yield: the message that this sender sent under this tag is there; its value is ``{sender: payload}``."""
+        return self.collect((sender,), (sender, tag))
+
+    def pack(self, payload: Any) -> tuple[Any, float]:
+        """What goes over the wire for a payload, and its size in bits."""
+        if isinstance(payload, Payload):
+            return payload.content, payload.bits
+        raise AlgorithmError(f"a {type(payload).__name__} has no size on the wire; send it as Payload(content, bits)")
+
+    def post(self, receiver: int, content: Any, tag: Hashable, bits: float) -> None:
+        """Sends a message of so many bits to one machine; it arrives when the network says."""
+        self._dispatch(self._link(receiver), content, tag, bits, self.machines[receiver].deliver)
+
+    def broadcast(self, receivers: Collection[int], content: Any, tag: Hashable, bits: float, newest: bool = False) -> None:
+        """Sends the same message to several machines; of `newest` messages, only the last one of a sender is kept."""
+        id, step, transmit = self.id, self.step, self.network.transmit
+        for receiver in receivers:
+            machine = self.machines[receiver]
+            arrive = machine.renew if newest else machine.deliver
+            transmit(self._link(receiver), Message(id, tag, content, bits, step, arrive))
+        self.bits_sent += bits * len(receivers)
+        self.messages_sent += len(receivers)
+
+    def collect(self, senders: Collection[int], tag: Hashable) -> Receipt:
+        """An event: one message of this tag from each of these senders has arrived; its value is ``{sender: content}``."""
+        if tag in self.waiting:
+            raise AlgorithmError(f"already waits for message {tag!r} of nodes {self.waiting[tag].missing}")
+        box = self.inbox.pop(tag, None)
+        receipt = Receipt(self.clock, tag, senders, {} if box is None else box)
+        if len(receipt.box) == len(senders):
+            receipt.complete(receipt.box)
+        else:
+            self.waiting[tag] = receipt
+        return receipt
+
+    def collect_until(self, senders: Collection[int], tag: Hashable, deadline: float) -> Receipt:
+        """Like `collect`, but gives up after `deadline` seconds: then the value has what came, and what is late is dropped."""
+        receipt = self.collect(senders, tag)
+        if not receipt.processed:
+            alarm = Message(self.id, tag, receipt, 0.0, self.step, self._give_up)
+            self.clock.at(self.clock.now + deadline, alarm, DEADLINE + self.id)
+        return receipt
+
+    def collect_newest(self) -> Receipt:
+        """An event that is over at once: the newest message of each sender that ever sent one."""
+        receipt = Receipt(self.clock, "newest", (), {})
+        receipt.complete(dict(self.newest))
+        return receipt
+
+    def deliver(self, message: Message) -> None:
+        """A message arrives: it goes to whoever waits for it, or into the inbox."""
+        receipt = self.waiting.get(message.tag)
+        if receipt is None:
+            self._keep(message)
+            return
+        box = receipt.box
+        if message.sender in box:
+            raise AlgorithmError(f"node {message.sender} sent message {message.tag!r} to node {self.id} twice")
+        box[message.sender] = message.payload
+        if len(box) == len(receipt.wanted):
+            del self.waiting[message.tag]
+            receipt.complete(box)
+
+    def renew(self, message: Message) -> None:
+        """A message arrives of which only the newest counts, whatever the order of arrival."""
+        if message.step >= self.newest_step.get(message.sender, -1):
+            self.newest[message.sender] = message.payload
+            self.newest_step[message.sender] = message.step
+
+    def question(
+        self, receiver: int, content: Any, bits: float, then: Callable[[Any], object] | None = None
+    ) -> Receipt:
+        """Asks another machine; the event's value is the reply.
+
+        With `then`, the two ends change together: it is called with the reply when that arrives, and until then this
+        machine answers nobody (questions wait in line), as if it were locked.
+        """
+        if self.asking is not None:
+            raise AlgorithmError("asks a second question before the first one was answered")
+        receipt = Receipt(self.clock, "reply", (receiver,), {})
+        self.asking = receipt, then
+        self._dispatch(self._link(receiver), content, "question", bits, self.machines[receiver].asked)
+        return receipt
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether an atomic question of this machine is still without reply."""
+        return self.asking is not None and self.asking[1] is not None
+
+    def waits_for(self) -> list[str]:
+        """What this machine waits for, in words; empty if for nothing."""
+        told = [f"message {tag!r} of nodes {receipt.missing}" for tag, receipt in self.waiting.items()]
+        if self.asking is not None:
+            told.append(f"the reply of node {min(self.asking[0].wanted)}")
+        return told
+
+    def _link(self, receiver: int) -> Link:
+        try:
+            return self.links[receiver]
+        except KeyError:
+            link = self.links[receiver] = self.network.link(self.id, receiver)
+            return link
+
+    def _dispatch(
+        self, link: Link, content: Any, tag: Hashable, bits: float, arrive: Callable[[Message], None]
+    ) -> None:
+        self.bits_sent += bits
+        self.messages_sent += 1
+        self.network.transmit(link, Message(self.id, tag, content, bits, self.step, arrive))
+
+    def _keep(self, message: Message) -> None:
+        """Nobody waits for it: it has come early, or, after a deadline, too late."""
+        tag = message.tag
+        if tag in self.late:
+            self.dropped_messages += 1
+            self.late[tag] -= 1
+            if not self.late[tag]:
+                del self.late[tag]
+            return
+        box = self.inbox.setdefault(tag, {})
+        if message.sender in box:
+            raise AlgorithmError(f"node {message.sender} sent message {tag!r} to node {self.id} twice")
+        box[message.sender] = message.payload
+
+    def _give_up(self, alarm: Message) -> None:
+        receipt: Receipt = alarm.payload
+        if not receipt.processed:
+            self.late[receipt.tag] = len(receipt.missing)
+            del self.waiting[receipt.tag]
+            receipt.complete(receipt.box)
+
+    def asked(self, question: Message) -> None:
+        """A question arrives; a locked machine lets it wait."""
+        if self.is_locked:
+            self.questions.append(question)
+        else:
+            self._reply(question)
+
+    def _reply(self, question: Message) -> None:
+        content, bits = self.pack(self.answer(question.sender, question.payload))
+        asker = self.machines[question.sender]
+        self._dispatch(self._link(question.sender), content, "reply", bits, asker.replied)
+
+    def replied(self, reply: Message) -> None:
+        """The reply arrives: unlocks, lets the waiting questions in, then wakes the process."""
+        assert self.asking is not None
+        receipt, then = self.asking
+        self.asking = None
+        if then is not None:
+            then(reply.payload)
+        while self.questions:
+            self._reply(self.questions.popleft())
+        receipt.complete(reply.payload)
+
+    def _no_answer(self, sender: int, payload: Any) -> Any:
+        raise AlgorithmError(f"node {sender} asked node {self.id}, which answers nothing; set `node.answer` first")

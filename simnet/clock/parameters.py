@@ -1,0 +1,118 @@
+"""Latency and bandwidth of every link, and the limits of every machine, out of what the scenario says."""
+
+from __future__ import annotations
+
+from math import inf
+from pathlib import Path
+
+import numpy as np
+
+from simnet.errors import ParameterError
+from simnet.scenario import Constant, Distribution, MatrixFile, PerNode, Quantity
+from simnet.scenario import Network as NetworkSpec
+from simnet.streams import stream
+
+
+class LinkParameters:
+    """What the network is made of; the same for the same seed, whichever links are used, in whatever order.
+
+    Args:
+        spec: the scenario's `network`.
+        num_nodes: n; machine n, a parameter server, has the first node's limits where each node has its own.
+        num_machines: n, or n + 1 with a parameter server.
+        seed: the run's seed; every directed link draws from its own stream.
+        folder: where the scenario's files lie.
+
+    Raises:
+        ParameterError: if a matrix file cannot be read, or has not one row and column for each machine.
+    """
+
+    def __init__(self, spec: NetworkSpec, num_nodes: int, num_machines: int, seed: int, folder: Path) -> None:
+        self.seed = seed
+        self.spec = spec
+        self.matrices = {
+            key: read_matrix(key, getattr(spec, key), num_machines, folder)
+            for key in ("latency", "bandwidth")
+            if isinstance(getattr(spec, key), MatrixFile)
+        }
+        self.uplinks = self._limits("uplink", num_nodes, num_machines)
+        self.downlinks = self._limits("downlink", num_nodes, num_machines)
+
+    def latency(self, sender: int, receiver: int) -> float:
+        """Seconds from one machine to another."""
+        return self._value("latency", self.spec.latency, sender, receiver)
+
+    def bandwidth(self, sender: int, receiver: int) -> float:
+        """Bit/s of the link itself; infinite where there is no limit."""
+        return inf if self.spec.bandwidth is None else self._value("bandwidth", self.spec.bandwidth, sender, receiver)
+
+    def _value(self, key: str, quantity: Quantity, *ends: int) -> float:
+        if isinstance(quantity, Constant):
+            return quantity.value
+        if isinstance(quantity, MatrixFile):
+            return float(self.matrices[key][ends])
+        assert isinstance(quantity, Distribution)
+        return draw(quantity, stream(self.seed, key, *ends))
+
+    def _limits(self, key: str, num_nodes: int, num_machines: int) -> list[float]:
+        quantity: Quantity | None = getattr(self.spec, key)
+        if quantity is None:
+            return [inf] * num_machines
+        if isinstance(quantity, PerNode):
+            return [quantity.values[i % num_nodes] for i in range(num_machines)]
+        return [self._value(key, quantity, i) for i in range(num_machines)]
+
+
+def draw(distribution: Distribution, rng: np.random.Generator) -> float:
+    """One value of a distribution, in its unit; a normal one is drawn again until it is positive.
+
+    Args:
+        distribution: with parameters in s or bit/s.
+        rng: the stream to draw from.
+
+    Example:
+        >>> from simnet.streams import stream
+        >>> draw(Distribution(kind="uniform", low=2.0, high=2.0), stream(1, "latency", 0, 1))
+        2.0
+    """
+    values = distribution.parameters
+    match distribution.kind:
+        case "normal":
+            return next(x for x in iter(lambda: rng.normal(values["mean"], values["std"]), None) if x > 0)
+        case "lognormal":
+            return values["median"] * float(np.exp(values["sigma"] * rng.standard_normal()))
+        case "exponential":
+            return float(rng.exponential(values["mean"]))
+        case "uniform":
+            return float(rng.uniform(values["low"], values["high"]))
+
+
+def read_matrix(key: str, file: MatrixFile, num_machines: int, folder: Path) -> np.ndarray:
+    """A matrix file (CSV without header, or NPY) of one number for each directed pair, in s or bit/s.
+
+    Args:
+        key: ``latency`` or ``bandwidth``, for complaints.
+        file: path and unit.
+        num_machines: rows and columns that are needed.
+        folder: where a relative path starts.
+
+    Raises:
+        ParameterError: if it cannot be read, has another shape, or holds numbers that cannot be.
+    """
+    path = folder / file.path
+    try:
+        matrix = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, delimiter=",", ndmin=2)
+        matrix = np.asarray(matrix, dtype=np.float64)
+    except (OSError, ValueError, TypeError) as error:
+        raise ParameterError(f"{key}.file: cannot read {file.path}: {error}") from error
+    if matrix.shape != (num_machines, num_machines):
+        shape = " x ".join(map(str, matrix.shape))
+        raise ParameterError(
+            f"{key}.file: found {shape} numbers in {file.path}; {num_machines} x {num_machines} are needed, "
+            "one row and one column for each node (and the parameter server, if there is one)"
+        )
+    off_diagonal = matrix[~np.eye(num_machines, dtype=bool)]
+    is_wrong = ~np.isfinite(off_diagonal) | (off_diagonal < 0) | ((off_diagonal == 0) & (key == "bandwidth"))
+    if is_wrong.any():
+        raise ParameterError(f"{key}.file: found {off_diagonal[is_wrong][0]} in {file.path}; positive numbers are needed")
+    return matrix * file.scale

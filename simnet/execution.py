@@ -1,0 +1,339 @@
+"""One run: one algorithm with one seed, from its nodes to its record."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import ceil, inf, isfinite, sqrt
+from time import perf_counter
+from typing import Any, Literal
+from weakref import WeakValueDictionary
+
+import numpy as np
+import torch
+
+from simnet.algorithms import Entry
+from simnet.clock import Clock, Machine, Message, Network, compute_times
+from simnet.clock.clock import BUDGET
+from simnet.clock.parameters import LinkParameters
+from simnet.environment import code_version
+from simnet.errors import AlgorithmError, SimnetError, StalledError
+from simnet.metrics import METRICS
+from simnet.node import Node
+from simnet.observer import Budget, Observer, Snapshot
+from simnet.progress import Progress
+from simnet.result import RunRecord
+from simnet.scenario import AlgorithmEntry, Deadline
+from simnet.setting import Setting
+from simnet.streams import stream, stream_key
+from simnet.values import EagerExecutor, Executor, Recorder, Row, SilentRecorder, WaveExecutor
+
+ExecutorName = Literal["deferred", "eager", "off"]
+
+NODE_STEPS_AT_ONCE = 8192
+"""How many node-steps are recorded before they are computed: enough for full batches, few enough to fit in a cache."""
+
+MEMORY_BUDGET = 2 << 30
+"""Bytes that one batched call may take, roughly; larger waves are split."""
+
+EXPLODED = 1e6
+"""A training loss that has grown by this factor (and by this much) has diverged."""
+
+
+@dataclass
+class Evaluations:
+    """Looks at all models when the observer says so, and keeps the rows of `metrics.csv`."""
+
+    setting: Setting
+    executor: Executor
+    steps_per_epoch: float
+    keep_models: bool
+    num_workers: int
+
+    def __post_init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+        self.models: list[np.ndarray] = []
+        self.message = ""
+        self.seconds = 0.0
+        self.average_D: torch.Tensor | None = None
+
+    def evaluate(self, snapshot: Snapshot) -> bool:
+        """Adds one row; says whether the run may go on."""
+        start = perf_counter()
+        models_ND = self.executor.read(snapshot.models())
+        self.average_D = models_ND.mean(dim=0)
+        elapsed = self.num_workers * snapshot.time_s
+        row = {
+            "step": snapshot.step,
+            "epoch": snapshot.step / self.steps_per_epoch,
+            "time_s": snapshot.time_s,
+            "bits_sent": snapshot.bits_sent,
+            "gradients": snapshot.gradients,
+            **self.setting.problem.evaluate(models_ND),
+            "consensus_distance": sqrt(float((models_ND - self.average_D).square().sum(dim=1).mean())),
+            "idle_share": 1 - snapshot.busy_s / elapsed if elapsed else 0.0,
+        }
+        self.rows.append(row)
+        if self.keep_models:
+            self.models.append(models_ND.cpu().numpy().copy())
+        self.message = divergence(self.rows)
+        self.seconds += perf_counter() - start
+        return not self.message
+
+
+def divergence(rows: list[dict[str, float]]) -> str:
+    """What shows that a run has diverged, in words; empty if nothing does."""
+    first, last = rows[0], rows[-1]
+    for name in ("train_loss", "consensus_distance"):
+        if not isfinite(last.get(name, 0.0)):
+            return f"{name} is {last[name]} at step {last['step']:g}"
+    loss, start = last.get("train_loss", 0.0), first.get("train_loss", 0.0)
+    if loss > EXPLODED * (1 + abs(start)):
+        return f"train_loss has grown from {start:.3g} to {loss:.3g} at step {last['step']:g}"
+    return ""
+
+
+class Run:
+    """Assembles the two planes for one algorithm and lets the clock run.
+
+    Args:
+        setting: network, weights and problem.
+        named: the scenario's entry.
+        entry: the table's row.
+        executor: ``deferred``, ``eager``, or ``off`` (the clock alone).
+        progress: is told how far the run has come.
+    """
+
+    def __init__(
+        self, setting: Setting, named: AlgorithmEntry, entry: Entry, executor: ExecutorName, progress: Progress
+    ) -> None:
+        self.setting = setting = setting.pooled if entry.pooled else setting
+        self.named = named
+        self.entry = entry
+        problem = setting.problem
+        row_bytes = problem.num_parameters * torch.empty((), dtype=problem.dtype).element_size()
+        max_batch = max(1, MEMORY_BUDGET // (8 * row_bytes))
+        self.executor: Executor = EagerExecutor(problem) if executor == "eager" else WaveExecutor(problem, max_batch)
+        self.is_silent = executor == "off"
+        steps_per_epoch = float(np.mean([problem.epoch_length(i) for i in range(setting.num_nodes)]))
+        self.evaluations = Evaluations(
+            setting, self.executor, steps_per_epoch, setting.scenario.record.models, setting.num_nodes
+        )
+        wait = named.wait or setting.scenario.run.wait
+        self.wait = wait.deadline if isinstance(wait, Deadline) else wait
+        self.clock = Clock()
+        self.observer = Observer(
+            budget=budget_of(setting, steps_per_epoch),
+            asynchronous=entry.asynchronous or (self.wait == "none" and not entry.pooled),
+            executor=self.executor,
+            evaluate=(lambda _: True) if self.is_silent else self.evaluations.evaluate,
+            advance=progress.advance,
+            stop=self.clock.stop,
+        )
+        self.machines: list[Machine] = []
+        self.nodes: list[Node] = []
+
+    def execute(self) -> RunRecord:
+        """Runs to the end.
+
+        Raises:
+            AlgorithmError: if the algorithm's own code fails.
+        """
+        start = perf_counter()
+        status: Literal["done", "diverged", "stalled"] = "done"
+        message = ""
+        with quiet_collector():
+            self._assemble()
+            try:
+                self._run_clock()
+            except StalledError as error:
+                status, message = "stalled", str(error)
+        if self.evaluations.message:
+            status, message = "diverged", self.evaluations.message
+        return self._record(status, message, perf_counter() - start)
+
+    def _assemble(self) -> None:
+        setting, named = self.setting, self.named
+        server = self.entry.server(named.parameters, setting.num_nodes, setting.vector_bits)
+        num_machines = setting.num_nodes + (server is not None)
+        scenario = setting.scenario
+        parameters = LinkParameters(
+            setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base
+        )
+        network = Network(setting.network.sharing, parameters, self.clock)
+        times = compute_times(setting.compute, setting.num_nodes, setting.seed)
+        models = self._initial_rows()
+        shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
+        for i in range(setting.num_nodes):
+            recorder_type = SilentRecorder if self.is_silent else Recorder
+            draw = setting.problem.draws(i, setting.seed)
+            node = Node(
+                *(i, self.clock, network, self.machines),
+                place=setting.surroundings(i, self.wait),
+                recorder=recorder_type(i, self.executor, draw, shared),
+                model=models[i],
+                compute_times=times[i],
+                rng=stream(setting.seed, "algorithm", i),
+                shared_key=self._shared_key,
+                observer=self.observer,
+            )
+            self.machines.append(node)
+            self.nodes.append(node)
+        self.observer.begin(self.nodes)
+        self.processes = [self.clock.process(self.entry.program(node, **named.parameters)) for node in self.nodes]
+        if server is not None:
+            machine = Machine(setting.num_nodes, self.clock, network, self.machines)
+            self.machines.append(machine)
+            self.clock.process(server(machine))
+
+    def _initial_rows(self) -> list[Row]:
+        slots = self.executor.store(self.setting.initial_models)
+        rows = [Row.leaf(slot, key, self.executor.freed) for key, slot in enumerate(slots)]
+        return rows * self.setting.num_nodes if len(rows) == 1 else rows
+
+    def _shared_key(self, *names: int | str) -> int:
+        return stream_key(self.setting.seed, *names) >> 1
+
+    def _run_clock(self) -> None:
+        clock, observer = self.clock, self.observer
+        if observer.budget.simulated_s < inf:
+            alarm = Message(0, None, None, 0.0, 0, self._out_of_time)
+            clock.at(observer.budget.simulated_s, alarm, BUDGET)
+        try:
+            clock.run_until_stopped()
+        except Exception as error:
+            raise self._explained(error) from error
+        if not clock.is_stopped:
+            raise StalledError(self._who_waits())
+
+    def _out_of_time(self, _: object) -> None:
+        if self.clock.is_idle:
+            raise StalledError(self._who_waits())
+        self.observer.out_of_time()
+
+    def _explained(self, error: Exception) -> Exception:
+        """An error in an algorithm's own code, told in one sentence that says where; any other as it is."""
+        failed = [i for i, process in enumerate(self.processes) if process.triggered and process._value is error]
+        if not failed:
+            return error
+        node = self.nodes[failed[0]]
+        where = f"{self.named.label}: node {node.id} in step {node.step} (t = {node.now:g} s)"
+        if isinstance(error, SimnetError):
+            return AlgorithmError(f"{where}: {error}")
+        return AlgorithmError(f"{where}: {type(error).__name__}: {error}{line_of(error)}")
+
+    def _who_waits(self) -> str:
+        waiting = [
+            f"node {machine.id} in step {machine.step} waits for {' and '.join(machine.waits_for())}"
+            for machine in self.machines
+            if machine.waits_for()
+        ]
+        told = "; ".join(waiting[:3]) + (f"; and {len(waiting) - 3} more" if len(waiting) > 3 else "")
+        return f"t = {self.clock.now:g} s: {told or 'all nodes have ended before their budget'}; nothing can happen any more"
+
+    def _record(self, status: Literal["done", "diverged", "stalled"], message: str, wall_s: float) -> RunRecord:
+        evaluations, scenario = self.evaluations, self.setting.scenario
+        last = evaluations.rows[-1] if evaluations.rows else {}
+        average = None
+        if scenario.record.average_model and evaluations.average_D is not None:
+            state = self.setting.problem.state_dict(evaluations.average_D)
+            average = {name: tensor.cpu().numpy() for name, tensor in state.items()}
+        return RunRecord(
+            algorithm=self.named.label,
+            seed=self.setting.seed,
+            status=status,
+            message=message,
+            metrics=evaluations.rows,
+            summary=self._summary(last, wall_s),
+            models=np.stack(evaluations.models) if evaluations.models else None,
+            average_model=average,
+        )
+
+    def _summary(self, last: Mapping[str, float], wall_s: float) -> dict[str, Any]:
+        executor, evaluations, spectrum = self.executor, self.evaluations, self.setting.spectrum
+        counters = {
+            "messages": sum(machine.messages_sent for machine in self.machines),
+            "dropped_messages": sum(machine.dropped_messages for machine in self.machines),
+            **self.observer.counters,
+        }
+        return {
+            "steps": last.get("step", 0),
+            "time_s": last.get("time_s", 0.0),
+            "bits_sent": last.get("bits_sent", 0.0),
+            "gradients": last.get("gradients", 0),
+            "final": {name: value for name, value in last.items() if name in METRICS},
+            "targets": {name: reached(evaluations.rows, name, value) for name, value in self._targets().items()},
+            "idle_share": last.get("idle_share", 0.0),
+            "mean_gradient_batch": executor.gradients / max(1, executor.gradient_calls),
+            "peak_arena_rows": executor.peak_rows,
+            "spectrum": {"rho": spectrum.rho, "gap": spectrum.gap, "how": spectrum.how},
+            "wall_s": {
+                "total": wall_s,
+                "clock": wall_s - executor.seconds - evaluations.seconds,
+                "values": executor.seconds,
+                "evaluation": evaluations.seconds,
+            },
+            "counters": counters,
+            "hash": self._hash(),
+        }
+
+    def _targets(self) -> Mapping[str, float]:
+        targets: Mapping[str, float] = self.setting.scenario.targets
+        return targets
+
+    def _hash(self) -> str:
+        """Identifies the values of the run: every node's operations, and what they start from."""
+        setting, scenario = self.setting, self.setting.scenario
+        digest = blake2b(digest_size=16)
+        start = setting.initial_models.cpu().numpy().tobytes()
+        facts = (setting.problem.describe(), setting.seed, scenario.dtype, scenario.threads, setting.device.type)
+        for part in (repr(facts).encode(), start, code_version().encode()):
+            digest.update(part)
+        for node in self.nodes:
+            digest.update(node.digest())
+        return digest.hexdigest()
+
+
+def reached(rows: list[dict[str, float]], name: str, value: float) -> dict[str, float]:
+    """Step, time and bits of the first evaluation that reaches a target; infinite if none does."""
+    sign = -1 if METRICS[name].better == "min" else 1
+    for row in rows:
+        if name in row and sign * row[name] >= sign * value:
+            return {"value": value, **{axis: row[axis] for axis in ("step", "time_s", "bits_sent")}}
+    return {"value": value, "step": inf, "time_s": inf, "bits_sent": inf}
+
+
+def budget_of(setting: Setting, steps_per_epoch: float) -> Budget:
+    """When the scenario says that a run ends."""
+    run = setting.scenario.run
+    steps = inf if run.steps is None else run.steps
+    epochs = inf if run.epochs is None else max(1, ceil(run.epochs * steps_per_epoch - 1e-9))
+    return Budget(
+        steps=min(steps, epochs),
+        simulated_s=inf if run.simulated_time is None else run.simulated_time,
+        evaluate_every=run.evaluate_every or 10,
+        compute_every=max(1, NODE_STEPS_AT_ONCE // setting.num_nodes),
+    )
+
+
+def line_of(error: BaseException) -> str:
+    """The file and line that raised an error, for whoever wrote it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})"
+
+
+@contextmanager
+def quiet_collector() -> Iterator[None]:
+    """Keeps Python's cyclic garbage collector from walking over all recorded operations: a run makes no cycles."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -1,0 +1,240 @@
+"""A node: everything that an algorithm may say. It mentions no links, batches, devices or logs.
+
+An algorithm is a generator that talks to its `node` alone and yields the events that it waits for::
+
+    def dpsgd(node, *, lr):
+        for k in node.steps():
+            gradient = node.gradient(node.x)               # starts computing ...
+            received = yield node.exchange(node.x, tag=k)  # ... while talking to the neighbors
+            yield gradient                                 # until the compute time is over
+            node.x = node.mix(node.x, received) - lr(k) * gradient.value
+
+Behind the words stand the two planes. The clock decides when each event happens (`simnet.clock`); vectors such as
+``node.x`` are deferred, and are computed later, in batches over all nodes (`simnet.values`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from simnet.clock import ComputeEvent, Machine, Payload, Receipt
+from simnet.errors import AlgorithmError
+from simnet.values import ZERO, Combination, Kernel, Recorder, Row, Scalar, Vector
+
+
+__all__ = ["Node", "Payload", "StepObserver", "Surroundings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a node is told about its place in the network.
+
+    Args:
+        num_nodes: n.
+        neighbors: whose messages it receives, sorted; never itself.
+        listeners: to whom it sends, sorted (the same nodes in an undirected topology).
+        may_ask: the neighbors that it may ask without a circle of nodes that wait for one another.
+        self_weight: W[i, i].
+        weights: W[i, j] for each neighbor j, in the order of `neighbors`.
+        wait: the waiting rule: ``"all"``, ``"none"``, or a deadline in seconds.
+        vector_bits: size of a model on the wire.
+        number_bits: size of one number on the wire.
+        rho: ``||W - J||_2`` of the whole network, if it is known.
+    """
+
+    num_nodes: int
+    neighbors: tuple[int, ...]
+    listeners: tuple[int, ...]
+    may_ask: tuple[int, ...]
+    self_weight: float
+    weights: tuple[float, ...]
+    wait: str | float
+    vector_bits: float
+    number_bits: float
+    rho: float | None
+
+
+class StepObserver(Protocol):
+    """Who decides how many steps there are, and looks at a node when it has completed one."""
+
+    def wants_step(self, node: Node) -> bool:
+        """Whether the node should do one more step."""
+        ...
+
+    def completed(self, node: Node) -> None:
+        """The node has completed a step; `node.step` counts it."""
+        ...
+
+
+class Node(Machine):
+    """One simulated machine with data and a model.
+
+    Attributes:
+        id: the node's number, from 0.
+        num_nodes: n.
+        neighbors: whose messages it receives, sorted; never itself.
+        listeners: to whom it sends, sorted.
+        may_ask: the neighbors that it may `ask`, such that nodes never wait for one another in a circle.
+        vector_bits, number_bits: what a model, and one number, take on the wire in full precision.
+        self_weight, weights: its row of the mixing matrix: of itself, and of each neighbor in their order.
+        rng: this node's own random numbers.
+        answer: set it to the function ``(asker, payload) -> payload`` that answers questions.
+        rho: ``||W - J||_2`` of the mixing matrix, for algorithms that tune themselves; None if it was not computed.
+    """
+
+    def __init__(
+        self,
+        *machine: Any,
+        place: Surroundings,
+        recorder: Recorder,
+        model: Row,
+        compute_times: Iterator[float],
+        rng: np.random.Generator,
+        shared_key: Callable[..., int],
+        observer: StepObserver,
+    ) -> None:
+        super().__init__(*machine)
+        self.num_nodes = place.num_nodes
+        self.neighbors = place.neighbors
+        self.listeners = place.listeners
+        self.may_ask = place.may_ask
+        self.self_weight = place.self_weight
+        self.weights = place.weights
+        self.rho = place.rho
+        self.vector_bits = place.vector_bits
+        self.number_bits = place.number_bits
+        self.rng = rng
+        self.shared_key = shared_key
+        self.gradients = 0
+        self.busy_s = 0.0
+        self.busy_until = 0.0
+        self.tallies: list[tuple[int, str, Scalar]] = []
+        self._wait = place.wait
+        self._mixing_weights = (place.self_weight, *place.weights)
+        self._recorder = recorder
+        self._observer = observer
+        self._compute_times = compute_times
+        self._x = model
+
+    @property
+    def now(self) -> float:
+        """Simulated seconds since the start."""
+        return self.clock.now
+
+    @property
+    def x(self) -> Row:
+        """This node's model, a ``[D]`` vector; assigning it is what observers see."""
+        return self._x
+
+    @x.setter
+    def x(self, vector: Vector) -> None:
+        if self.asking is not None and self.is_locked:
+            raise AlgorithmError("changes its model while its own atomic question is without reply")
+        self._x = self._recorder.row(vector)
+
+    def steps(self) -> Iterator[int]:
+        """This node's steps 0, 1, 2, ... until the run's budget of steps or epochs ends."""
+        while self._observer.wants_step(self):
+            yield self.step
+            self.step += 1
+            self._observer.completed(self)
+
+    def gradient(self, x: Vector) -> ComputeEvent:
+        """Starts a mini-batch gradient at `x`.
+
+        Returns:
+            An event to yield: its compute time is over. Its `value` is the gradient, a ``[D]`` vector.
+        """
+        seconds = next(self._compute_times)
+        start = max(self.clock.now, self.busy_until)
+        self.busy_until = start + seconds
+        self.busy_s += seconds
+        self.gradients += 1
+        return ComputeEvent(self.clock, self.busy_until, self.id, self._recorder.gradient(x))
+
+    def exchange(self, payload: Any, tag: Hashable) -> Receipt:
+        """Sends the payload to all listeners and collects what the neighbors sent under the same tag.
+
+        Returns:
+            An event to yield; its value is ``{neighbor: payload}``, complete or not as the scenario's waiting rule says.
+        """
+        wait = self._wait
+        content, bits = self.pack(payload)
+        self.broadcast(self.listeners, content, tag, bits, newest=wait == "none")
+        if wait == "all":
+            return self.collect(self.neighbors, tag)
+        return self.collect_newest() if isinstance(wait, str) else self.collect_until(self.neighbors, tag, wait)
+
+    def ask(self, neighbor: int, payload: Any, then: Callable[[Any], object] | None = None) -> Receipt:
+        """Asks one neighbor, whose function `answer` replies at once or, while it is locked, as soon as it is not.
+
+        With `then`, both ends change as one: `then` is called with the reply, and from now until then this node is
+        locked: it answers nobody and must not change its model. Ask nobody but ``node.may_ask`` in this way.
+
+        Returns:
+            An event to yield; its value is the reply.
+        """
+        content, bits = self.pack(payload)
+        return self.question(neighbor, content, bits, then)
+
+    def mix(self, own: Vector, received: Mapping[int, Vector]) -> Vector:
+        """Row i of the mixing matrix: ``w_ii own + sum_j w_ij received[j]``, in sorted order of the neighbors.
+
+        The weight of a neighbor that is missing goes to oneself, so that the weights still sum to one.
+        """
+        neighbors, weights = self.neighbors, self._mixing_weights
+        if len(received) < len(neighbors):
+            present = [j for j in neighbors if j in received]
+            others = [w for j, w in zip(neighbors, self.weights, strict=True) if j in received]
+            neighbors, weights = tuple(present), (self.self_weight + sum(self.weights) - sum(others), *others)
+        rows = (self._recorder.row(own), *[received[j] for j in neighbors])
+        return Combination(rows, weights)  # type: ignore[arg-type]
+
+    @property
+    def zeros(self) -> Vector:
+        """The zero vector."""
+        return ZERO
+
+    def keep(self, vector: Vector) -> Row:
+        """The vector as one row: for what is carried from step to step, which would otherwise grow into a long sum."""
+        return self._recorder.row(vector)
+
+    def apply(self, kernel: Kernel, *vectors: Vector, constants: tuple[float, ...] = ()) -> Row:
+        """A row kernel applied to vectors, with numbers of this one call (a random key, a scale)."""
+        return self._recorder.apply(kernel, *vectors, constants=constants)
+
+    def same_for_all(self, vector: Vector) -> Row:
+        """A sum that every node arrives at, such as an all-reduced mean: computed once, whoever asks for it."""
+        return self._recorder.shared(vector)
+
+    def measure(self, kernel: Kernel, *vectors: Vector) -> Scalar:
+        """A deferred number out of vectors, for `number` or `tally`."""
+        return self._recorder.measure(kernel, *vectors)
+
+    def number(self, scalar: Scalar) -> Receipt:
+        """An event to yield, over at once: a deferred number as a float, for a decision that depends on the data."""
+        receipt = Receipt(self.clock, "number", (), {})
+        receipt.complete(self._recorder.number(scalar))
+        return receipt
+
+    def tally(self, name: str, scalar: Scalar) -> None:
+        """Adds a deferred number to one of the run's counters, which the summary reports."""
+        self.tallies.append((self.step, name, scalar))
+
+    def digest(self) -> bytes:
+        """The digest of all that this node has recorded."""
+        return self._recorder.digest()
+
+    def pack(self, payload: Any) -> tuple[Any, float]:
+        """What goes over the wire for a payload, and its size: a vector, a number, a tuple of them, or a `Payload`."""
+        if isinstance(payload, Vector):
+            return self._recorder.row(payload), self.vector_bits
+        if isinstance(payload, tuple):
+            parts = [self.pack(part) for part in payload]
+            return tuple([content for content, _ in parts]), sum([bits for _, bits in parts])
+        if isinstance(payload, int | float):
+            return payload, self.number_bits
+        return super().pack(payload)

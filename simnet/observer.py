@@ -1,0 +1,180 @@
+"""The observer: how many steps there are, when all models are looked at, and when a run is over.
+
+It looks at a synchronous run by step number: evaluation k sees every node's model after its own step k, whenever that
+was. It looks at an asynchronous run when n * k steps are done in total. It never looks at moments of the clock, so
+what it sees, and the batches in which the executor computes it, do not depend on the clock where the algorithm does not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import ceil, inf
+
+from simnet.node import Node
+from simnet.values import Executor, Row
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When a run ends; whatever comes first.
+
+    Args:
+        steps: per node; infinite if only time counts. An asynchronous run does n * steps in total.
+        simulated_s: seconds; infinite if only steps count.
+        evaluate_every: steps between two evaluations.
+        compute_every: most steps that are recorded before the executor computes them.
+    """
+
+    steps: float
+    simulated_s: float
+    evaluate_every: int
+    compute_every: int
+
+
+@dataclass
+class Snapshot:
+    """All nodes at one step, as far as they have got there.
+
+    Attributes:
+        step: completed steps of each node (of the average node in an asynchronous run).
+        time_s: when the last node got there.
+        bits_sent, gradients, busy_s: totals over the nodes, each up to its own step.
+        rows: the models, by node.
+    """
+
+    step: float
+    time_s: float = 0.0
+    bits_sent: float = 0.0
+    gradients: int = 0
+    busy_s: float = 0.0
+    rows: dict[int, Row] = field(default_factory=dict)
+
+    def add(self, node: Node) -> None:
+        """Takes in one node as it is now."""
+        self.time_s = node.now
+        self.bits_sent += node.bits_sent
+        self.gradients += node.gradients
+        self.busy_s += node.busy_s - max(0.0, node.busy_until - node.now)
+        self.rows[node.id] = node.x
+
+    def models(self) -> list[Row]:
+        """The models in the order of the nodes."""
+        return [self.rows[i] for i in sorted(self.rows)]
+
+
+class Observer:
+    """Counts steps, asks for values where they are due, and says when the run is over.
+
+    Args:
+        budget: when it ends.
+        asynchronous: whether steps are counted over all nodes together.
+        executor: computes what is due.
+        evaluate: called with every complete snapshot that is due; says whether the run may go on.
+        advance: called now and then with (mean steps, simulated seconds).
+        stop: called when the run is over.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        asynchronous: bool,
+        executor: Executor,
+        evaluate: Callable[[Snapshot], bool],
+        advance: Callable[[float, float], None],
+        stop: Callable[[], None],
+    ) -> None:
+        self.budget = budget
+        self.last_step = budget.steps
+        self.evaluate_every = budget.evaluate_every
+        self.compute_every = ceil(self.evaluate_every / ceil(self.evaluate_every / budget.compute_every))
+        self.asynchronous = asynchronous
+        self.executor = executor
+        self.evaluate = evaluate
+        self.advance = advance
+        self.stop = stop
+        self.nodes: Sequence[Node] = ()
+        self.finished = False
+        self.total_steps = 0
+        self.counters: Counter[str] = Counter()
+        self.snapshots: dict[int, Snapshot] = {}
+        self.latest = Snapshot(0)
+        self.evaluated_step: float = 0
+
+    def begin(self, nodes: Sequence[Node]) -> None:
+        """Looks at all nodes before the first step."""
+        self.nodes = nodes
+        self.advance_every = max(1, len(nodes) * self.budget.compute_every // 8)
+        for node in nodes:
+            self.latest.add(node)
+        self._end_if(not self.evaluate(self.latest))
+
+    def wants_step(self, node: Node) -> bool:
+        """Whether the node should do one more step."""
+        if self.finished:
+            return False
+        if self.asynchronous:
+            return self.total_steps < len(self.nodes) * self.budget.steps
+        return node.step < self.budget.steps
+
+    def completed(self, node: Node) -> None:
+        """The node has completed a step."""
+        self.total_steps += 1
+        if not self.total_steps % self.advance_every:
+            self.advance(self.total_steps / len(self.nodes), node.now)
+        if self.asynchronous:
+            step, rest = divmod(self.total_steps, len(self.nodes))
+            if not rest and self._is_due(step):
+                self._reach(self._snapshot_now(step))
+        elif self._is_due(node.step) or self.budget.simulated_s < inf:
+            snapshot = self.snapshots.get(node.step) or self.snapshots.setdefault(node.step, Snapshot(node.step))
+            snapshot.add(node)
+            if len(snapshot.rows) == len(self.nodes):
+                self._reach(self.snapshots.pop(node.step))
+
+    def out_of_time(self) -> None:
+        """The budget of simulated seconds is used up: looks at the models once more, if they have moved on."""
+        if self.asynchronous:
+            self.latest = self._snapshot_now(self.total_steps / len(self.nodes))
+        if not self.finished and self.latest.step > self.evaluated_step:
+            self._compute(self.latest)
+            self.evaluate(self.latest)
+        self._end_if(True)
+
+    def _end_if(self, is_over: bool) -> None:
+        if is_over:
+            self.finished = True
+            self.stop()
+
+    def _is_due(self, step: int) -> bool:
+        """Whether models are to be computed: at evaluations, and often enough in between."""
+        return not step % self.evaluate_every % self.compute_every or step == self.last_step
+
+    def _snapshot_now(self, step: float) -> Snapshot:
+        snapshot = Snapshot(step)
+        for node in self.nodes:
+            snapshot.add(node)
+        return snapshot
+
+    def _reach(self, snapshot: Snapshot) -> None:
+        self.latest = snapshot
+        step = int(snapshot.step)
+        if self._is_due(step):
+            self._compute(snapshot)
+        if not step % self.budget.evaluate_every or step == self.budget.steps:
+            self.evaluated_step = step
+            self._end_if(not self.evaluate(snapshot))
+        self._end_if(step == self.budget.steps)
+
+    def _compute(self, snapshot: Snapshot) -> None:
+        """Computes the models, and the tallies of the steps that led to them."""
+        due = []
+        before = inf if self.asynchronous else snapshot.step
+        for node in self.nodes:
+            count = sum(step < before for step, _, _ in node.tallies)
+            due += [(name, scalar) for _, name, scalar in node.tallies[:count]]
+            del node.tallies[:count]
+        self.executor.compute([*snapshot.models(), *[scalar for _, scalar in due]])
+        for name, scalar in due:
+            self.counters[name] += int(scalar.value)

@@ -1,0 +1,86 @@
+"""What nodes minimize: the interface between the value plane and a loss with its data.
+
+Shapes: ``N`` nodes, ``D`` parameters, ``B`` gradients in one batched call, ``b`` samples in one mini-batch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SampleIds = npt.NDArray[np.int64]
+
+
+class Problem(ABC):
+    """n nodes' local objectives f_i; the goal is the minimum of f(x) = 1/n sum_i f_i(x).
+
+    Every node counts the same in f, however much data it has. Data live once on the device; a mini-batch is an array of
+    indices, so ``gradient`` is a pure function of models and sample ids.
+
+    Attributes:
+        num_nodes: n.
+        num_parameters: D, the length of a model.
+        dtype: of models and gradients.
+        device: where models and data live.
+        notes: sentences a user should see before the run (a slow fall-back, a missing statistic).
+    """
+
+    num_nodes: int
+    num_parameters: int
+    dtype: torch.dtype
+    device: torch.device
+    notes: list[str]
+
+    @abstractmethod
+    def initial_model(self, seed: int) -> Tensor:
+        """The model [D] from which all nodes start."""
+
+    @abstractmethod
+    def epoch_length(self, node: int) -> float:
+        """How many mini-batches make one pass over this node's own data."""
+
+    @abstractmethod
+    def draws(self, node: int, seed: int) -> Callable[[], SampleIds]:
+        """A function whose every call gives the int64 sample ids [b] of the node's next mini-batch.
+
+        The ids come from the stream (seed, "batch", node) and from nothing else. They must not be changed in place.
+        """
+
+    @abstractmethod
+    def gradient(self, models_BD: Tensor, samples_Bb: Tensor, out_BD: Tensor) -> None:
+        """Writes B mini-batch gradients, each the mean over its row's samples, in one batched call.
+
+        Args:
+            models_BD: one model per row; rows may be strided or expanded; not changed.
+            samples_Bb: int64 sample ids on the device, one row per model.
+            out_BD: receives the gradients; last stride 1; must not overlap ``models_BD``.
+        """
+
+    @abstractmethod
+    def evaluate(self, models_ND: Tensor) -> dict[str, float]:
+        """The metrics of all nodes' models and of their average, in bounded memory (names: ``simnet.metrics``)."""
+
+    @abstractmethod
+    def state_dict(self, model_D: Tensor) -> dict[str, Tensor]:
+        """The flat model as named tensors (views), as ``torch.nn.Module.load_state_dict`` wants them."""
+
+    @abstractmethod
+    def pooled(self, num_nodes_merged: int) -> Problem:
+        """The same objective f on ONE node: all data, mini-batches that many times as large."""
+
+    @abstractmethod
+    def class_table(self) -> pd.DataFrame | None:
+        """Training samples per class (columns) of each node (rows), where there are classes."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """One line for people."""

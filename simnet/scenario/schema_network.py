@@ -1,0 +1,257 @@
+"""What a scenario says about the machine: topology, mixing matrix, links, compute times, messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from simnet.part import Choice, Part
+from simnet.scenario.quantities import Constant, LinkRate, LinkTime, NodeRate, Seconds, Text
+from simnet.scenario.rows import RowsOrPath
+from simnet.sentences import Complaint, shown
+
+Share = Annotated[float, Field(ge=0, le=1)]
+NodeId = Annotated[int, Field(ge=0)]
+
+
+class Ring(Part):
+    """Every node has the two next to it as neighbors, cyclically."""
+
+    kind: Literal["ring"] = "ring"
+
+
+class Path(Part):
+    """A ring with one edge cut."""
+
+    kind: Literal["path"] = "path"
+
+
+class Torus(Part):
+    """A grid that is closed in both directions.
+
+    Args:
+        rows: a divisor of the number of nodes; None: as square as can be.
+    """
+
+    kind: Literal["torus"] = "torus"
+    rows: Annotated[int, Field(ge=1)] | None = None
+
+
+class Complete(Part):
+    """Everyone talks to everyone."""
+
+    kind: Literal["complete"] = "complete"
+
+
+class Star(Part):
+    """Node 0 talks to all others."""
+
+    kind: Literal["star"] = "star"
+
+
+class Hypercube(Part):
+    """Nodes whose binary numbers differ in one digit are neighbors."""
+
+    kind: Literal["hypercube"] = "hypercube"
+
+
+class ExponentialGraph(Part):
+    """The directed graph in which node i sends to i + 1, i + 2, i + 4, ... (modulo n)."""
+
+    kind: Literal["exponential"] = "exponential"
+
+
+class RandomRegular(Part):
+    """A random graph in which all nodes have equally many neighbors.
+
+    Args:
+        degree: how many.
+    """
+
+    kind: Literal["random_regular"] = "random_regular"
+    degree: Annotated[int, Field(ge=1)]
+
+
+class ErdosRenyi(Part):
+    """Every pair of nodes is connected with the same probability; drawn again until the graph is connected.
+
+    Args:
+        probability: of each edge.
+    """
+
+    kind: Literal["erdos_renyi"] = "erdos_renyi"
+    probability: Annotated[float, Field(gt=0, le=1)]
+
+
+class WattsStrogatz(Part):
+    """A ring lattice with randomly rewired edges.
+
+    Args:
+        degree: neighbors of each node before rewiring.
+        rewiring: probability of each edge to be rewired.
+    """
+
+    kind: Literal["watts_strogatz"] = "watts_strogatz"
+    degree: Annotated[int, Field(ge=2)]
+    rewiring: Share
+
+
+class Edges(Part):
+    """The edges themselves.
+
+    Args:
+        edges: pairs ``[from, to]`` of node numbers from 0.
+        directed: whether ``[0, 1]`` lets only node 0 send to node 1.
+    """
+
+    kind: Literal["edges"] = "edges"
+    edges: tuple[tuple[NodeId, NodeId], ...]
+    directed: bool = False
+
+
+class GraphFile(Part):
+    """An edge list or a GraphML file.
+
+    Args:
+        path: relative to the scenario's folder.
+        directed: for edge lists, as in `Edges`.
+    """
+
+    kind: Literal["file"] = "file"
+    path: Text
+    directed: bool = False
+
+
+Topology = Annotated[
+    Ring
+    | Path
+    | Torus
+    | Complete
+    | Star
+    | Hypercube
+    | ExponentialGraph
+    | RandomRegular
+    | ErdosRenyi
+    | WattsStrogatz
+    | Edges
+    | GraphFile,
+    Choice("kind"),
+]
+
+
+class Mixing(Part):
+    """The rule that gives the mixing matrix W, or W itself.
+
+    Args:
+        kind: the rule; None without a matrix: metropolis on undirected, uniform on directed graphs.
+        matrix: n rows of n weights (row = receiver), or the path of a file with them.
+        lazy: take (I + W) / 2.
+        slack: kappa of kappa W + (1 - kappa) I.
+        self_weight: what a node keeps for itself (uniform only).
+    """
+
+    word_key: ClassVar[str | None] = "kind"
+
+    kind: Literal["metropolis", "uniform", "max_degree", "best_constant", "lazy"] | None = None
+    matrix: RowsOrPath | None = None
+    lazy: bool = False
+    slack: Annotated[float, Field(gt=0, le=1)] | None = None
+    self_weight: Annotated[float, Field(ge=0, lt=1)] | None = None
+
+    @classmethod
+    def objections(cls, given: Mapping[str, Any]) -> Iterable[Complaint]:
+        """A rule or a matrix; and only one rule can be told what a node keeps."""
+        kind = given.get("kind")
+        if kind is not None and given.get("matrix") is not None:
+            yield ("matrix",), f"found matrix and kind: {shown(kind)}; allowed: one of the two"
+        if given.get("self_weight") is not None and kind != "uniform":
+            yield ("self_weight",), f"found self_weight with kind: {shown(kind)}; allowed: with kind: uniform only"
+
+
+class Network(Part):
+    """The links, and how messages share them. Without ``network`` messages cost no time.
+
+    Args:
+        sharing: ``none``: every message has its link's full bandwidth; ``queue``: first come, first served.
+        latency: of each directed link [s].
+        bandwidth: of each directed link [bit/s]; None: unlimited.
+        uplink: what a node can send, over all its links [bit/s]; None: unlimited.
+        downlink: what a node can receive, over all its links [bit/s]; None: unlimited.
+    """
+
+    sharing: Literal["none", "queue"] = "none"
+    latency: LinkTime = Field(default=Constant(value=0.0), json_schema_extra={"default": "0 s"})
+    bandwidth: LinkRate | None = None
+    uplink: NodeRate | None = None
+    downlink: NodeRate | None = None
+
+
+class Jitter(Part):
+    """A random factor of mean 1 on every compute time: ``{lognormal: 0.1}``.
+
+    Args:
+        lognormal: sigma of the factor's logarithm.
+        normal: standard deviation.
+        exponential: standard deviation; the factor is ``1 - s + s e`` with ``e`` exponential of mean 1.
+    """
+
+    lognormal: Annotated[float, Field(ge=0)] | None = None
+    normal: Annotated[float, Field(ge=0)] | None = None
+    exponential: Share | None = None
+
+    @classmethod
+    def objections(cls, given: Mapping[str, Any]) -> Iterable[Complaint]:
+        """Exactly one kind."""
+        kinds = list(cls.model_fields)
+        if given.keys() <= set(kinds) and sum(value is not None for value in given.values()) != 1:
+            yield (), f"found {shown(given)}; allowed: exactly one of {', '.join(kinds)}"
+
+    @property
+    def kind(self) -> str:
+        """Which of the distributions."""
+        return next(kind for kind, spread in self if spread is not None)
+
+    @property
+    def spread(self) -> float:
+        """Its parameter."""
+        return float(getattr(self, self.kind))
+
+
+class Stragglers(Part):
+    """Some nodes, drawn once, are slower all the time.
+
+    Args:
+        fraction: of the nodes.
+        slowdown: factor on their compute times.
+    """
+
+    fraction: Share
+    slowdown: Annotated[float, Field(ge=1)]
+
+
+class Compute(Part):
+    """How long a gradient takes. Without ``compute`` it takes no time.
+
+    Args:
+        time: of one mini-batch gradient [s].
+        jitter: varies it from gradient to gradient.
+        factors: one for each node.
+        stragglers: nodes drawn at random that are slower.
+    """
+
+    time: Seconds = 0.0
+    jitter: Jitter | None = None
+    factors: tuple[Annotated[float, Field(gt=0)], ...] | None = None
+    stragglers: Stragglers | None = None
+
+
+class Messages(Part):
+    """What a message costs.
+
+    Args:
+        bits_per_number: of one number in full precision on the wire, whatever ``dtype`` computes with.
+    """
+
+    bits_per_number: Annotated[float, Field(gt=0)] = 32.0

@@ -1,0 +1,270 @@
+"""The setting of a run: one seed's topology, mixing matrix and problem, on one device, checked against the algorithms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import networkx as nx
+import torch
+
+from simnet.algorithms import Entry
+from simnet.clock.parameters import LinkParameters
+from simnet.errors import ParameterError, ScenarioError
+from simnet.graph import (
+    Graph,
+    Spectrum,
+    Weights,
+    build_mixing,
+    build_topology,
+    is_doubly_stochastic,
+    read_matrix,
+    spectral_gap,
+    topology_of,
+)
+from simnet.node import Surroundings
+from simnet.problems import Problem, build_problem
+from simnet.scenario import AlgorithmEntry, Constant, Deadline, Scenario
+from simnet.scenario import Compute as ComputeSpec
+from simnet.scenario import Network as NetworkSpec
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything that the algorithms of one seed share.
+
+    Args:
+        scenario: what is asked.
+        seed: of every stream.
+        device: where the values are computed.
+        graph: who sends to whom.
+        weights: the mixing matrix W, ``[n, n]``.
+        spectrum: its spectral gap.
+        problem: losses and data.
+    """
+
+    scenario: Scenario
+    seed: int
+    device: torch.device
+    graph: Graph
+    weights: Weights
+    spectrum: Spectrum
+    problem: Problem
+
+    @property
+    def num_nodes(self) -> int:
+        """n."""
+        return self.scenario.nodes
+
+    @property
+    def vector_bits(self) -> float:
+        """Size of a model on the wire."""
+        return self.problem.num_parameters * self.scenario.message.bits_per_number
+
+    @property
+    def network(self) -> NetworkSpec:
+        """The links."""
+        return self.scenario.network or NetworkSpec()
+
+    @property
+    def compute(self) -> ComputeSpec:
+        """The compute times."""
+        return self.scenario.compute or ComputeSpec()
+
+    @cached_property
+    def pooled(self) -> Setting:
+        """The same problem on one machine without a network."""
+        alone = {"nodes": 1, "network": None, "compute": ComputeSpec.model_construct(time=self.compute.time)}
+        scenario = self.scenario.model_copy(update=alone)
+        graph, weights = nx.empty_graph(1), read_matrix([[1.0]], 1)
+        problem = self.problem.pooled(self.num_nodes)
+        return Setting(scenario, self.seed, self.device, graph, weights, Spectrum(0.0, 1.0, "closed form"), problem)
+
+    @cached_property
+    def initial_models(self) -> torch.Tensor:
+        """The models at the start: ``[1, D]`` if all nodes start alike, else ``[n, D]``.
+
+        Raises:
+            ParameterError: if `init` has rows of another length than D.
+        """
+        init, problem = self.scenario.init, self.problem
+        if init is None:
+            return problem.initial_model(self.seed)[None]
+        if len(init[0]) != problem.num_parameters:
+            raise ParameterError(f"init: found {len(init[0])} numbers in a row; the model has {problem.num_parameters}")
+        rows_ND = torch.tensor(init, dtype=problem.dtype, device=problem.device)
+        return rows_ND.mean(dim=0, keepdim=True) if self.num_nodes == 1 else rows_ND
+
+    @cached_property
+    def places(self) -> list[tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], float, tuple[float, ...]]]:
+        """For each node: neighbors, listeners, whom it may ask, its own weight, the neighbors' weights."""
+        graph, rows = self.graph, self.weights.tocsr()
+        may_ask = asking_order(graph)
+        places = []
+        for i in range(self.num_nodes):
+            first, last = rows.indptr[i : i + 2]
+            row = dict(zip(rows.indices[first:last].tolist(), rows.data[first:last].tolist(), strict=True))
+            neighbors = tuple(sorted(graph.predecessors(i) if graph.is_directed() else graph.neighbors(i)))
+            listeners = tuple(sorted(graph.successors(i))) if graph.is_directed() else neighbors
+            weights = tuple(row.get(j, 0.0) for j in neighbors)
+            places.append((neighbors, listeners, may_ask[i], row.get(i, 0.0), weights))
+        return places
+
+    def surroundings(self, node: int, wait: str | float) -> Surroundings:
+        """What a node is told about its place."""
+        neighbors, listeners, may_ask, self_weight, weights = self.places[node]
+        return Surroundings(
+            num_nodes=self.num_nodes,
+            neighbors=neighbors,
+            listeners=listeners,
+            may_ask=may_ask,
+            self_weight=self_weight,
+            weights=weights,
+            wait=wait,
+            vector_bits=self.vector_bits,
+            number_bits=self.scenario.message.bits_per_number,
+            rho=self.spectrum.rho,
+        )
+
+
+def asking_order(graph: Graph) -> list[tuple[int, ...]]:
+    """Whom each node may ask, so that every edge is asked from one end and nobody waits in a circle.
+
+    In a bipartite graph the larger side asks the other one; in any other the smaller node of an edge asks the larger.
+
+    Args:
+        graph: the topology; the direction of its edges plays no role.
+
+    Returns:
+        For each node the sorted tuple of neighbors that it may ask.
+
+    Example:
+        >>> asking_order(nx.cycle_graph(4)), asking_order(nx.cycle_graph(3))
+        ([(1, 3), (), (1, 3), ()], [(1, 2), (2,), ()])
+    """
+    graph = graph.to_undirected()
+    if nx.is_bipartite(graph):
+        color = nx.bipartite.color(graph)
+        ones = sum(color.values())
+        active = color[0] if 2 * ones == len(graph) else int(2 * ones > len(graph))
+        return [tuple(sorted(graph[i])) if color[i] == active else () for i in range(len(graph))]
+    return [tuple(j for j in sorted(graph[i]) if j > i) for i in range(len(graph))]
+
+
+class Complaints:
+    """Collects what is wrong in a scenario, each with file, line and key, to say it all at once."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.lines: list[str] = []
+
+    @contextmanager
+    def about(self, key: str) -> Iterator[None]:
+        """Turns a `ParameterError` into a complaint about this key; the block is left."""
+        try:
+            yield
+        except ParameterError as error:
+            self.add(key, str(error))
+
+    def add(self, key: str, message: str) -> None:
+        """Adds a complaint; a message that begins with a key of its own part names that one."""
+        inner, colon, rest = message.partition(": ")
+        if colon and inner.replace("_", "").replace(".", "").isalnum():
+            key, message = f"{key}.{inner}" if key != inner else key, rest
+        line = self.scenario.complain(key, message)
+        if line not in self.lines:
+            self.lines.append(line)
+
+    def raise_if_any(self) -> None:
+        """Raises:
+        ScenarioError: with all complaints.
+        """
+        if self.lines:
+            raise ScenarioError("\n".join(self.lines))
+
+
+def build_setting(scenario: Scenario, seed: int, device: torch.device, entries: list[Entry]) -> Setting:
+    """Builds what one seed needs and checks that every algorithm can live with it.
+
+    Args:
+        scenario: what is asked.
+        seed: one of its seeds.
+        device: where the values are to be computed.
+        entries: the table's row of each algorithm of the scenario.
+
+    Raises:
+        ScenarioError: with everything that is impossible, at once.
+    """
+    complaints = Complaints(scenario)
+    found: dict[str, object] = {}
+    with complaints.about("mixing"):
+        if scenario.topology is None and scenario.nodes > 1:
+            found["graph"] = topology_of(read_matrix(scenario.mixing.matrix, scenario.nodes, scenario.base))
+    with complaints.about("topology"):
+        if scenario.nodes == 1:
+            found["graph"] = nx.empty_graph(1)
+        elif scenario.topology is not None:
+            found["graph"] = build_topology(scenario.topology, scenario.nodes, seed, scenario.base)
+    if "graph" in found:
+        with complaints.about("mixing"):
+            found["weights"] = build_mixing(scenario.mixing, found["graph"], scenario.base)  # type: ignore[arg-type]
+    with complaints.about("problem"):
+        dtype = {"float32": torch.float32, "float64": torch.float64}[scenario.dtype]
+        found["problem"] = build_problem(scenario.problem, scenario.nodes, seed, dtype, device, scenario.base)
+    check_machines(scenario, seed, entries, complaints)
+    if scenario.run.steps is None and scenario.run.epochs is None and not compute_time(scenario):
+        complaints.add("run", "only simulated_time, but gradients take no time; give compute.time, steps or epochs")
+    for index, (named, entry) in enumerate(zip(scenario.algorithms, entries, strict=True)):
+        check_algorithm(scenario, named, entry, found.get("weights"), lambda m, i=index: complaints.add(f"algorithms.{i}", m))
+    complaints.raise_if_any()
+    spectrum = spectral_gap(found["weights"], topology=scenario.topology, mixing=scenario.mixing)  # type: ignore[arg-type]
+    setting = Setting(scenario, seed, device, spectrum=spectrum, **found)  # type: ignore[arg-type]
+    with complaints.about("init"):
+        _ = setting.initial_models
+    complaints.raise_if_any()
+    return setting
+
+
+def check_machines(scenario: Scenario, seed: int, entries: list[Entry], complaints: Complaints) -> None:
+    """Reads the network's files for as many machines as the algorithms need."""
+    needs_server = any(
+        entry.server(named.parameters, scenario.nodes, 1.0)
+        for named, entry in zip(scenario.algorithms, entries, strict=True)
+    )
+    with complaints.about("network"):
+        network = scenario.network or NetworkSpec()
+        LinkParameters(network, scenario.nodes, scenario.nodes + needs_server, seed, scenario.base)
+
+
+def check_algorithm(
+    scenario: Scenario, named: AlgorithmEntry, entry: Entry, weights: object, complain: Callable[[str], None]
+) -> None:
+    """Whether an algorithm tolerates the waiting rule and the mixing matrix of a scenario."""
+    wait = named.wait or scenario.run.wait
+    rule = "deadline" if isinstance(wait, Deadline) else wait
+    if not entry.asynchronous and not entry.pooled and rule not in entry.tolerates:
+        allowed = " or ".join(f"wait: {w}" for w in entry.tolerates)
+        complain(f"{named.label} needs {allowed}, but this scenario says wait: {rule}; give it a wait of its own")
+    if entry.doubly_stochastic and entry.uses_topology and weights is not None and not is_doubly_stochastic(weights):  # type: ignore[arg-type]
+        complain(
+            f"{named.label} needs a doubly stochastic mixing matrix (rows and columns sum to 1); "
+            "use mixing metropolis, max_degree or best_constant, or a regular graph"
+        )
+
+
+def ideal_notes(scenario: Scenario) -> list[str]:
+    """What a reader of the times has to know."""
+    network, notes = scenario.network or NetworkSpec(), []
+    limits = (network.bandwidth, network.uplink, network.downlink)
+    if network.latency == Constant(value=0.0) and all(limit is None for limit in limits):
+        notes.append("messages take no time: the scenario gives no latency and no bandwidth")
+    if not compute_time(scenario):
+        notes.append("gradients take no time: the scenario gives no compute.time")
+    return notes
+
+
+def compute_time(scenario: Scenario) -> float:
+    """Seconds that a gradient takes on average."""
+    return scenario.compute.time if scenario.compute else 0.0

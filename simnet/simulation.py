@@ -1,0 +1,231 @@
+"""Scenario -> Result: checks a scenario, runs every algorithm with every seed, collects the records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from simnet.algorithms import ALGORITHMS, Entry, find
+from simnet.environment import choose_device, describe_environment
+from simnet.errors import SimnetError
+from simnet.execution import ExecutorName, Run
+from simnet.progress import Progress, Silent
+from simnet.result import Result, RunRecord
+from simnet.scenario import AlgorithmEntry, AlgorithmSchemas, Scenario, load
+from simnet.setting import Setting, build_setting, ideal_notes
+
+Source = str | Path | Mapping[str, Any] | Scenario
+
+TRIAL_STEPS = 6
+"""Steps of each algorithm that an estimate is made from."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will cost, extrapolated from a few steps of each algorithm on this machine.
+
+    Args:
+        wall_s: real seconds of the whole run.
+        memory_bytes: of models and data at the peak.
+        messages: messages that the clock will carry, by label.
+        simulated_s: simulated seconds, by label, at the steps' mean so far.
+    """
+
+    wall_s: float
+    memory_bytes: int
+    messages: dict[str, int]
+    simulated_s: dict[str, float]
+
+
+@dataclass
+class Plan:
+    """A scenario that has been checked against everything that it names, ready to run.
+
+    Args:
+        scenario: the scenario with every default resolved.
+        entries: the table's row of each of its algorithms.
+        device: where values are computed.
+        setting: the setting of the first seed.
+    """
+
+    scenario: Scenario
+    entries: list[Entry]
+    device: torch.device
+    setting: Setting
+    notes: list[str] = field(default_factory=list)
+
+    def settings(self) -> Iterator[Setting]:
+        """The setting of each seed, the first one as it was checked."""
+        yield self.setting
+        for seed in self.scenario.seeds[1:]:
+            yield build_setting(self.scenario, seed, self.device, self.entries)
+
+    def estimate(self) -> Estimate:
+        """Runs a few steps of every algorithm and extrapolates; the first calls of everything are counted in."""
+        wall_s, messages, simulated_s, peak_rows = 0.0, {}, {}, 0
+        with limited_threads(self.scenario.threads):
+            for named, entry in self._pairs():
+                run = Run(shortened(self.setting), named, entry, "deferred", Silent())
+                steps = run.observer.budget.steps
+                record = run.execute()
+                scale = expected_steps(self.setting, record) / max(1.0, min(steps, TRIAL_STEPS))
+                evaluations = expected_steps(self.setting, record) / (self.scenario.run.evaluate_every or 10) + 2
+                seconds = record.summary["wall_s"]
+                evaluation_s = seconds["evaluation"] / max(1, len(record.metrics))
+                wall_s += (seconds["clock"] + seconds["values"]) * scale + evaluation_s * evaluations
+                messages[named.label] = round(record.summary["counters"]["messages"] * scale)
+                simulated_s[named.label] = record.summary["time_s"] * scale
+                peak_rows = max(peak_rows, record.summary["peak_arena_rows"])
+        problem = self.setting.problem
+        number_bytes = torch.empty((), dtype=problem.dtype).element_size()
+        memory = 2 * peak_rows * problem.num_parameters * number_bytes
+        return Estimate(wall_s * len(self.scenario.seeds), memory, messages, simulated_s)
+
+    def _pairs(self) -> Iterator[tuple[AlgorithmEntry, Entry]]:
+        return zip(self.scenario.algorithms, self.entries, strict=True)
+
+    def execute(self, executor: ExecutorName, progress: Progress) -> Result:
+        """Runs every algorithm with every seed; Ctrl-C ends it with what is finished."""
+        scenario = self.scenario
+        records: list[RunRecord] = []
+        hashes: dict[str, str] = {}
+        complete = True
+        progress.begin(len(scenario.seeds) * len(self.entries))
+        try:
+            with limited_threads(scenario.threads):
+                for setting in self.settings():
+                    for named, entry in self._pairs():
+                        run = Run(setting, named, entry, executor, progress)
+                        budget = run.observer.budget
+                        steps = None if budget.steps == float("inf") else int(budget.steps)
+                        progress.start(named.label, setting.seed, steps, scenario.run.simulated_time)
+                        record = run.execute()
+                        records.append(record)
+                        hashes[f"{named.label}/{setting.seed}"] = record.summary["hash"]
+                        progress.finish(named.label, setting.seed, record.status)
+        except KeyboardInterrupt:
+            complete = False
+        finally:
+            progress.close()
+        environment = describe_environment(self.device, scenario.threads) | {
+            "executor": executor,
+            "seeds": list(scenario.seeds),
+            "hashes": hashes,
+        }
+        return Result(
+            records,
+            scenario.to_plain(),
+            scenario.to_yaml(),
+            environment,
+            self.setting.problem.class_table(),
+            complete=complete,
+            planned=len(scenario.seeds) * len(self.entries),
+        )
+
+
+def run(
+    source: Source,
+    *,
+    executor: ExecutorName = "deferred",
+    device: str = "auto",
+    seed: int | None = None,
+    progress: Progress | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Result:
+    """Runs a scenario: every algorithm with every seed.
+
+    Args:
+        source: a scenario file, a mapping with the same keys, or a `Scenario`.
+        executor: ``deferred`` computes in large batches; ``eager`` computes every operation at once, for debugging and
+            as a test oracle: the same numbers, slowly.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        seed: instead of the scenario's own seeds.
+        progress: is told how far the run has come.
+        overrides: dotted keys and values that replace the scenario's, such as ``{"network.latency": "10 ms"}``.
+
+    Returns:
+        The result; after Ctrl-C, what was finished, with ``complete`` False.
+
+    Raises:
+        ScenarioError: if the scenario is wrong or impossible, with all complaints at once.
+        AlgorithmError: if an algorithm's own code fails.
+
+    Example:
+        >>> result = run({
+        ...     "nodes": 4, "topology": "ring", "problem": {"kind": "quadratic", "random": {"dimension": 3}},
+        ...     "algorithms": [{"name": "dpsgd", "lr": 0.05}], "run": {"steps": 20, "evaluate_every": 20},
+        ... })
+        >>> [int(step) for step in result.metrics["step"]]
+        [0, 20]
+    """
+    if executor not in ("deferred", "eager", "off"):
+        raise SimnetError(f"executor: found {executor!r}; allowed: deferred, eager")
+    overrides = dict(overrides or {})
+    if seed is not None:
+        overrides |= {"seed": seed}
+    return prepare(source, overrides, device).execute(executor, progress or Silent())
+
+
+def prepare(source: Source, overrides: Mapping[str, Any] | None = None, device: str = "auto") -> Plan:
+    """Reads a scenario and checks everything that can be checked before it runs.
+
+    Args:
+        source: a scenario file, a mapping with the same keys, or a `Scenario`.
+        overrides: dotted keys and values that replace the scenario's.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        A plan that can be executed or estimated.
+
+    Raises:
+        ScenarioError: with all complaints at once.
+    """
+    folder = Path(source).parent if isinstance(source, str | Path) else None
+    scenario = load(source, overrides=overrides or {}, algorithms=schemas(folder))
+    chosen = choose_device(device)
+    entries = [find(named.name, ALGORITHMS, scenario.base) for named in scenario.algorithms]
+    setting = build_setting(scenario, scenario.seeds[0], chosen, entries)
+    return Plan(scenario, entries, chosen, setting, ideal_notes(scenario) + setting.problem.notes)
+
+
+def schemas(folder: Path | None = None) -> AlgorithmSchemas:
+    """The parameters of all algorithms that a scenario may name: those of the table, and a user's own."""
+    table = {name: entry.parameters for name, entry in ALGORITHMS.items()}
+    return AlgorithmSchemas(table, lambda name: find(name, ALGORITHMS, folder).parameters)
+
+
+def shortened(setting: Setting) -> Setting:
+    """The same setting with a budget of a few steps."""
+    short = setting.scenario.run.model_copy(update={"steps": TRIAL_STEPS, "evaluate_every": TRIAL_STEPS})
+    scenario = setting.scenario.model_copy(update={"run": short})
+    return Setting(
+        scenario, setting.seed, setting.device, setting.graph, setting.weights, setting.spectrum, setting.problem
+    )
+
+
+def expected_steps(setting: Setting, trial: RunRecord) -> float:
+    """How many steps a run will take, as far as a trial of a few steps can tell."""
+    run_spec = setting.scenario.run
+    steps = [float(run_spec.steps)] if run_spec.steps is not None else []
+    if run_spec.epochs is not None:
+        last = trial.metrics[-1]
+        steps.append(run_spec.epochs * last["step"] / last["epoch"])
+    if run_spec.simulated_time is not None and trial.summary["time_s"]:
+        steps.append(run_spec.simulated_time * trial.summary["steps"] / trial.summary["time_s"])
+    return min(steps)
+
+
+@contextmanager
+def limited_threads(threads: int) -> Iterator[None]:
+    """Lets torch use so many threads: a part of the scenario, since it changes the order of sums."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

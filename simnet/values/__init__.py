@@ -1,0 +1,20 @@
+"""The value plane: deferred vectors, the arena, the executors. It decides what is computed and knows no clock."""
+
+from simnet.values.executor import EagerExecutor, Executor, WaveExecutor
+from simnet.values.kernels import Kernel
+from simnet.values.recorder import Recorder, SilentRecorder
+from simnet.values.vector import ZERO, Combination, Row, Scalar, Vector
+
+__all__ = [
+    "ZERO",
+    "Combination",
+    "EagerExecutor",
+    "Executor",
+    "Kernel",
+    "Recorder",
+    "Row",
+    "Scalar",
+    "SilentRecorder",
+    "Vector",
+    "WaveExecutor",
+]

@@ -1,0 +1,89 @@
+"""The arena: all rows in one tensor ``[slots, D]``, reused as soon as nobody holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+
+class Arena:
+    """Rows in one tensor on the device.
+
+    A slot is free again when its row is gone (`Row` then appends it to `freed`). A wave of B rows gets B slots in a row
+    where there are, so that whoever reads the wave needs no gather.
+
+    Args:
+        num_parameters: D.
+        dtype: of the numbers.
+        device: where they live.
+    """
+
+    def __init__(self, num_parameters: int, dtype: torch.dtype, device: torch.device) -> None:
+        self.data = torch.empty((0, num_parameters), dtype=dtype, device=device)
+        self.freed: list[int] = []
+        self.peak_rows = 0
+
+    def allocate(self, count: int) -> list[int]:
+        """Takes `count` free slots: consecutive ones if there are, else scattered ones if there are plenty, else new ones."""
+        free = self.freed
+        if count * 16 < len(free):
+            slots = free[-count:]
+            del free[-count:]
+        else:
+            slots = self._consecutive(count)
+        self.peak_rows = max(self.peak_rows, self.data.shape[0] - len(free))
+        return slots
+
+    def block(self, slots: Sequence[int]) -> torch.Tensor:
+        """The rows in these slots as ``[B, D]``: a view where they are consecutive, a copy where they are not."""
+        if is_consecutive(slots):
+            return self.data[slots[0] : slots[0] + len(slots)]
+        return self.data.index_select(0, self.index(slots))
+
+    def write(self, slots: Sequence[int], block_BD: torch.Tensor) -> None:
+        """Stores a computed block, unless it is already in its place."""
+        if block_BD.data_ptr() != self.data[slots[0]].data_ptr():
+            self.data.index_copy_(0, self.index(slots), block_BD)
+
+    def output(self, slots: Sequence[int]) -> torch.Tensor:
+        """Memory ``[B, D]`` for the results of these slots: their own where they are consecutive, else fresh (see `write`)."""
+        if is_consecutive(slots):
+            return self.data[slots[0] : slots[0] + len(slots)]
+        return self.data.new_empty((len(slots), self.data.shape[1]))
+
+    def index(self, slots: Sequence[int]) -> torch.Tensor:
+        """Slots as an index tensor on the device."""
+        return torch.from_numpy(np.array(slots, dtype=np.int64)).to(self.data.device)
+
+    def _consecutive(self, count: int) -> list[int]:
+        free = np.sort(np.array(self.freed, dtype=np.int64))
+        runs = np.flatnonzero(free[count - 1 :] - free[: len(free) - count + 1] == count - 1)
+        if len(runs):
+            first = runs[0]
+        elif len(free) >= 2 * count:
+            first = 0
+        else:
+            return self._grow(count)
+        self.freed[:] = np.delete(free, slice(first, first + count)).tolist()
+        slots: list[int] = free[first : first + count].tolist()
+        return slots
+
+    def _grow(self, count: int) -> list[int]:
+        rows, num_parameters = self.data.shape
+        grown = self.data.new_empty((rows + count, num_parameters))
+        grown[:rows] = self.data
+        self.data = grown
+        return list(range(rows, rows + count))
+
+
+def is_consecutive(slots: Sequence[int]) -> bool:
+    """Whether the slots are s, s + 1, s + 2, ...
+
+    Example:
+        >>> is_consecutive([4, 5, 6]), is_consecutive([4, 6, 5])
+        (True, False)
+    """
+    first = slots[0]
+    return slots[-1] - first == len(slots) - 1 and list(slots) == list(range(first, first + len(slots)))

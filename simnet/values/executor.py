@@ -1,0 +1,250 @@
+"""The two executors: in waves as large as the dependencies allow, or every operation at once.
+
+B: rows in one batched call. D: numbers in a model. b: samples in one mini-batch.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from operator import attrgetter
+from time import perf_counter
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from simnet.problems import Problem
+from simnet.values.arena import Arena
+from simnet.values.kernels import GRADIENT, Kernel
+from simnet.values.vector import PENDING, QUEUED, Operation, Row, Scalar
+
+by_key = attrgetter("key")
+
+
+class Executor(Protocol):
+    """What the rest of simnet may ask of the value plane."""
+
+    eager: bool
+    freed: list[int]
+    gradients: int
+    gradient_calls: int
+    seconds: float
+
+    def store(self, models_ND: torch.Tensor) -> list[int]:
+        """Keeps rows that were not computed here (initial models) and returns their slots."""
+        ...
+
+    def compute(self, operations: Iterable[Operation]) -> None:
+        """Computes these operations, and first whatever they depend on."""
+        ...
+
+    def read(self, rows: Sequence[Row]) -> torch.Tensor:
+        """The numbers of computed rows, ``[len(rows), D]``; not to be changed."""
+        ...
+
+    @property
+    def peak_rows(self) -> int:
+        """The largest number of rows that were alive at once."""
+        ...
+
+
+class WaveExecutor:
+    """Computes what is asked for, and its ancestors, in waves: all cheap rows that are ready, then every gradient that is.
+
+    The waves follow from the operations alone, never from the clock: an operation's level says how many gradients lie
+    before it, a wave is one level, and inside a wave the order is (node, count). So batches and last bits are the same
+    whenever the operations are.
+
+    Args:
+        problem: computes the gradients.
+        max_batch: the memory budget: most rows in one batched call; larger waves are split in canonical order.
+    """
+
+    eager = False
+
+    def __init__(self, problem: Problem, max_batch: int) -> None:
+        self.problem = problem
+        self.max_batch = max_batch
+        self.arena = Arena(problem.num_parameters, problem.dtype, problem.device)
+        self.freed = self.arena.freed
+        self.gradients = 0
+        self.gradient_calls = 0
+        self.seconds = 0.0
+
+    @property
+    def peak_rows(self) -> int:
+        """The largest number of rows that were alive at once."""
+        return self.arena.peak_rows
+
+    def store(self, models_ND: torch.Tensor) -> list[int]:
+        """Keeps initial models and returns their slots."""
+        slots = self.arena.allocate(len(models_ND))
+        self.arena.data[slots[0] : slots[0] + len(slots)] = models_ND
+        return slots
+
+    def read(self, rows: Sequence[Row]) -> torch.Tensor:
+        """The numbers of computed rows, ``[len(rows), D]``; not to be changed."""
+        return self.arena.block([row.slot for row in rows])
+
+    def compute(self, operations: Iterable[Operation]) -> None:
+        """Computes these operations and their ancestors, wave after wave."""
+        start = perf_counter()
+        waves = self._waves(operations)
+        for level in sorted(waves):
+            for kernel, wave in by_kernel(waves.pop(level)):
+                wave.sort(key=by_key)
+                for first in range(0, len(wave), self.max_batch):
+                    self._run(kernel, wave[first : first + self.max_batch])
+        self.seconds += perf_counter() - start
+
+    def _waves(self, operations: Iterable[Operation]) -> dict[int, list[Operation]]:
+        """What is pending among these and their ancestors, by level."""
+        waves: dict[int, list[Operation]] = defaultdict(list)
+        stack = list(operations)
+        while stack:
+            operation = stack.pop()
+            if operation.slot == PENDING:
+                operation.slot = QUEUED
+                waves[operation.level].append(operation)
+                stack += [row for row in operation.inputs if row.slot == PENDING]
+        return waves
+
+    def _run(self, kernel: Kernel | None, wave: list[Operation]) -> None:
+        if isinstance(wave[0], Scalar):
+            values = run_kernel(kernel, wave, self.arena).tolist()
+            for operation, value in zip(wave, values, strict=True):
+                operation.value = value  # type: ignore[attr-defined]
+                operation.slot = 0
+                operation.inputs = ()
+            return
+        slots = self.arena.allocate(len(wave))
+        out_BD = self.arena.output(slots)
+        if kernel is None:
+            combine(wave, self.arena, out_BD)
+        elif kernel is GRADIENT:
+            inputs_BD = self.arena.block([operation.inputs[0].slot for operation in wave])
+            self.problem.gradient(inputs_BD, samples(wave, self.problem.device), out_BD)
+            self.gradients += len(wave)
+            self.gradient_calls += 1
+        else:
+            out_BD.copy_(run_kernel(kernel, wave, self.arena))
+        self.arena.write(slots, out_BD)
+        for operation, slot in zip(wave, slots, strict=True):
+            operation.slot = slot
+            operation.inputs = operation.constants = ()
+
+
+class EagerExecutor:
+    """Computes every operation when it is recorded, one by one, in plain tensor arithmetic: the oracle for the other.
+
+    Args:
+        problem: computes the gradients.
+    """
+
+    eager = True
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.vectors: dict[int, torch.Tensor] = {}
+        self.freed: list[int] = []
+        self.gradients = 0
+        self.gradient_calls = 0
+        self.seconds = 0.0
+        self.peak_rows = 0
+        self.count = 0
+
+    def store(self, models_ND: torch.Tensor) -> list[int]:
+        """Keeps initial models and returns their slots."""
+        return [self._keep(model_D.clone()) for model_D in models_ND]
+
+    def read(self, rows: Sequence[Row]) -> torch.Tensor:
+        """The numbers of computed rows, ``[len(rows), D]``."""
+        return torch.stack([self.vectors[row.slot] for row in rows])
+
+    def compute(self, operations: Iterable[Operation]) -> None:
+        """Computes the operations that are not computed yet; their inputs always are."""
+        start = perf_counter()
+        for operation in operations:
+            if operation.slot == PENDING:
+                self._compute(operation)
+        self.seconds += perf_counter() - start
+
+    def _compute(self, operation: Operation) -> None:
+        inputs = [self.vectors[row.slot] for row in operation.inputs]
+        if operation.kernel is None:
+            value = torch.zeros(self.problem.num_parameters, dtype=self.problem.dtype, device=self.problem.device)
+            for weight, row in zip(operation.constants, operation.inputs, strict=True):
+                value = value + weight * self.vectors[row.slot]
+        elif operation.kernel is GRADIENT:
+            value = torch.empty_like(inputs[0])
+            self.problem.gradient(inputs[0][None], samples([operation], self.problem.device), value[None])
+            self.gradients += 1
+            self.gradient_calls += 1
+        else:
+            numbers = [torch.tensor([[c]], device=self.problem.device) for c in operation.constants]
+            numbers = [c if c.dtype == torch.int64 else c.to(self.problem.dtype) for c in numbers]
+            value = operation.kernel(*[x[None] for x in inputs], *numbers)[0]
+        if isinstance(operation, Scalar):
+            operation.value, operation.slot = float(value), 0
+        else:
+            operation.slot = self._keep(value)
+        operation.inputs = ()
+
+    def _keep(self, vector_D: torch.Tensor) -> int:
+        while self.freed:
+            del self.vectors[self.freed.pop()]
+        self.vectors[self.count] = vector_D
+        self.count += 1
+        self.peak_rows = max(self.peak_rows, len(self.vectors))
+        return self.count - 1
+
+
+def by_kernel(wave: list[Operation]) -> Iterable[tuple[Kernel | None, list[Operation]]]:
+    """Splits a level into operations that run in one call: same kernel, same number of constants, in a fixed order."""
+    kernels = {id(operation.kernel): operation.kernel for operation in wave}
+    if len(kernels) == 1 and wave[0].kernel is None:
+        return [(None, wave)]
+    names = {id_: "" if kernel is None else repr(kernel) for id_, kernel in kernels.items()}
+    groups: dict[tuple[str, int], list[Operation]] = defaultdict(list)
+    for operation in wave:
+        size = 0 if operation.kernel is None else len(operation.constants)
+        groups[names[id(operation.kernel)], size].append(operation)
+    return [(groups[group][0].kernel, groups[group]) for group in sorted(groups)]
+
+
+def combine(wave: list[Operation], arena: Arena, out_BD: torch.Tensor) -> None:
+    """A batch of linear combinations: one sparse matrix (CSR) times the arena."""
+    slots = np.array([row.slot for operation in wave for row in operation.inputs], dtype=np.int64)
+    weights = np.array(list(chain.from_iterable([operation.constants for operation in wave])))
+    starts = np.zeros(len(wave) + 1, dtype=np.int64)
+    np.cumsum([len(operation.inputs) for operation in wave], out=starts[1:])
+    device, rows_SD = arena.data.device, arena.data
+    weights_BS = torch.sparse_csr_tensor(
+        torch.from_numpy(starts).to(device),
+        torch.from_numpy(slots).to(device),
+        torch.from_numpy(weights).to(device, rows_SD.dtype),
+        size=(len(wave), len(rows_SD)),
+        check_invariants=False,
+    )
+    torch.addmm(out_BD, weights_BS, rows_SD, beta=0, out=out_BD)
+
+
+def samples(wave: list[Operation], device: torch.device) -> torch.Tensor:
+    """The sample indices of a batch of gradients, ``[B, b]``."""
+    rows = np.concatenate([operation.constants for operation in wave])
+    return torch.from_numpy(rows).to(device).view(len(wave), -1)
+
+
+def run_kernel(kernel: Kernel | None, wave: list[Operation], arena: Arena) -> torch.Tensor:
+    """One call of a row kernel for a whole wave."""
+    assert kernel is not None
+    first = wave[0]
+    inputs = [arena.block([operation.inputs[k].slot for operation in wave]) for k in range(len(first.inputs))]
+    numbers = []
+    for k, example in enumerate(first.constants):
+        dtype = torch.int64 if isinstance(example, int) else arena.data.dtype
+        column = torch.tensor([operation.constants[k] for operation in wave], dtype=dtype, device=arena.data.device)
+        numbers.append(column[:, None])
+    return kernel(*inputs, *numbers)

@@ -1,0 +1,169 @@
+"""What one node computes, written down in the node's own order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cache
+from struct import Struct
+from struct import pack as struct_pack
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from simnet.errors import AlgorithmError
+from simnet.values.executor import Executor
+from simnet.values.kernels import GRADIENT, Kernel
+from simnet.values.vector import LAST_OF_BLOCK, Row, Scalar, Vector
+
+HASH_EVERY = 1 << 16
+MOST_TERMS = 20_000
+GRADIENT_BYTES = Struct("<cQ")
+SHARED = 1 << 63
+
+
+class Recorder:
+    """Records one node's operations and keeps the running digest of kind, constants, samples and input keys.
+
+    Two runs whose nodes have equal digests compute the same values, whatever their clocks did.
+
+    Args:
+        node: the node's number, which goes into the keys of its operations.
+        executor: computes what is recorded, sooner or later.
+        draw: gives the sample ids of the node's next mini-batch.
+        shared: operations that several nodes recorded alike (see `shared`), common to all recorders of a run.
+    """
+
+    def __init__(
+        self,
+        node: int,
+        executor: Executor,
+        draw: Callable[[], np.ndarray],
+        shared: WeakValueDictionary[int, Row] | None = None,
+    ) -> None:
+        self.next_key = node << 40
+        self.executor = executor
+        self.freed = executor.freed
+        self.is_eager = executor.eager
+        self.draw = draw
+        self.shared_rows: WeakValueDictionary[int, Row] = WeakValueDictionary() if shared is None else shared
+        self.log = bytearray()
+        self.hash = hashlib.blake2b(digest_size=16)
+
+    def gradient(self, x: Vector) -> Row:
+        """A mini-batch gradient at `x`; the mini-batch is drawn now."""
+        x = self.row(x)
+        samples = self.draw()
+        row = Row(GRADIENT, (x,), samples, self._key(), self.freed)  # type: ignore[arg-type]
+        row.level = x.level | LAST_OF_BLOCK
+        log = self.log
+        log += GRADIENT_BYTES.pack(b"G", x.key)
+        log += samples.data
+        if len(log) > HASH_EVERY:
+            self._hash_log()
+        return self._recorded(row) if self.is_eager else row
+
+    def row(self, vector: Vector) -> Row:
+        """The vector as one row, so that it can be sent, kept or differentiated."""
+        if isinstance(vector, Row):
+            return vector
+        rows, weights = vector.rows, vector.weights
+        if len(rows) == 1 and weights[0] == 1.0:
+            return rows[0]
+        self.log += combination_bytes(rows, weights)
+        row = Row(None, rows, weights, self._key(), self.freed)
+        if rows:
+            vector.rows, vector.weights = (row,), (1.0,)
+        return self._recorded(row) if self.is_eager else row
+
+    def shared(self, vector: Vector) -> Row:
+        """The vector as one row that all nodes share if they record the same sum (an all-reduce computes its mean once)."""
+        terms = sorted(zip(vector.rows, vector.weights, strict=True), key=lambda term: (term[0].key, term[1]))
+        rows, weights = [row for row, _ in terms], [weight for _, weight in terms]
+        key = SHARED | stable_hash(combination_bytes(rows, weights)) >> 1
+        shared = self.shared_rows.get(key)
+        if shared is None:
+            shared = self.shared_rows[key] = Row(None, rows, weights, key, self.freed)
+        return self._recorded(shared)
+
+    def apply(self, kernel: Kernel, *inputs: Vector, constants: tuple[float, ...] = ()) -> Row:
+        """A row kernel applied to these vectors."""
+        rows = [self.row(vector) for vector in inputs]
+        row = Row(kernel, rows, constants, self._key(), self.freed)
+        self._log_kernel(kernel, rows, constants)
+        return self._recorded(row)
+
+    def measure(self, kernel: Kernel, *inputs: Vector) -> Scalar:
+        """One deferred number: a kernel that reduces each row to a scalar."""
+        rows = [self.row(vector) for vector in inputs]
+        scalar = Scalar(kernel, rows, self._key())
+        self._log_kernel(kernel, rows, ())
+        if self.is_eager:
+            self.executor.compute([scalar])
+        return scalar
+
+    def digest(self) -> bytes:
+        """The digest of everything recorded so far."""
+        self._hash_log()
+        return self.hash.digest()
+
+    def number(self, scalar: Scalar) -> float:
+        """The number itself, computed now; whatever is decided by it is covered by the digest."""
+        self.executor.compute([scalar])
+        self.log += b"N%d" % scalar.key + struct_pack("<d", scalar.value)
+        return scalar.value
+
+    def _key(self) -> int:
+        key = self.next_key
+        self.next_key = key + 1
+        return key
+
+    def _recorded(self, row: Row) -> Row:
+        if self.is_eager:
+            self.executor.compute([row])
+        return row
+
+    def _log_kernel(self, kernel: Kernel, rows: list[Row], constants: tuple[float, ...]) -> None:
+        self.log += repr((kernel, [row.key for row in rows], constants)).encode()
+
+    def _hash_log(self) -> None:
+        self.hash.update(self.log)
+        self.log.clear()
+
+
+class SilentRecorder(Recorder):
+    """Values switched off: every vector is one and the same row, and nothing is recorded (to time the clock alone)."""
+
+    only = Row.leaf()
+
+    def gradient(self, x: Vector) -> Row:
+        """The one row."""
+        return self.only
+
+    row = shared = gradient
+
+    def apply(self, kernel: Kernel, *inputs: Vector, constants: tuple[float, ...] = ()) -> Row:
+        """The one row."""
+        return self.only
+
+
+@cache
+def layout(count: int) -> Callable[..., bytes]:
+    """How a linear combination of `count` rows is written into the digest: keys, then weights with their exact bits."""
+    return Struct(f"<c{count}Q{count}d").pack
+
+
+def combination_bytes(rows: Sequence[Row], weights: Sequence[float]) -> bytes:
+    """Keys and weights of a linear combination.
+
+    Raises:
+        AlgorithmError: if it has grown beyond all measure, because an algorithm adds to it from step to step.
+    """
+    if len(rows) > MOST_TERMS:
+        raise AlgorithmError(f"a sum has grown to {len(rows)} vectors; put what is carried on into node.keep(...)")
+    return layout(len(rows))(b"C", *[row.key for row in rows], *weights)
+
+
+def stable_hash(data: bytes) -> int:
+    """A 64-bit hash that is the same in every process."""
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")

@@ -1,0 +1,165 @@
+"""Deferred vectors: what an algorithm computes with while nothing is computed.
+
+A `Vector` stands for a flat ``[D]`` vector. A `Row` is one that the executor computes and keeps; a `Combination` is a sum
+of rows that nobody has needed as a row yet, so that ``mix(...) - lr * gradient`` costs one pass over the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, NoReturn
+
+if TYPE_CHECKING:
+    from simnet.values.kernels import Kernel
+
+PENDING: Final = -1
+QUEUED: Final = -2
+
+# A level is (gradients on the longest chain before this operation, cheap operations since the last of them) in one integer.
+CHEAP_BITS: Final = 24
+LAST_OF_BLOCK: Final = (1 << CHEAP_BITS) - 1
+
+
+class Vector:
+    """A deferred ``[D]`` vector: add, subtract and scale it; nothing is computed before somebody needs a number.
+
+    Example:
+        >>> x, y = Row.leaf(), Row.leaf()
+        >>> (x - 0.5 * y).weights
+        (1.0, -0.5)
+    """
+
+    __slots__ = ()
+
+    rows: Sequence[Row]
+    weights: Sequence[float]
+
+    def __add__(self, other: Vector) -> Vector:
+        return Combination((*self.rows, *other.rows), (*self.weights, *other.weights))
+
+    def __sub__(self, other: Vector) -> Vector:
+        return Combination((*self.rows, *other.rows), (*self.weights, *[-w for w in other.weights]))
+
+    def __mul__(self, factor: float) -> Vector:
+        return Combination(self.rows, tuple([factor * w for w in self.weights])) if factor else ZERO
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> Vector:
+        return Combination(self.rows, tuple([w / divisor for w in self.weights]))
+
+    def __neg__(self) -> Vector:
+        return self * -1.0
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a deferred vector has no truth value; ask for one number with `yield node.number(...)`")
+
+    def __setitem__(self, index: object, value: object) -> NoReturn:
+        raise TypeError("a deferred vector cannot be changed in place; build a new one and assign that")
+
+
+class Combination(Vector):
+    """A linear combination of rows: ``sum_k weights[k] * rows[k]``; of no rows, it is zero.
+
+    When somebody needs it as a row it becomes the combination of that one row, so nothing is computed twice.
+    """
+
+    __slots__ = ("rows", "weights")
+
+    def __init__(self, rows: Sequence[Row], weights: Sequence[float]) -> None:
+        self.rows = rows
+        self.weights = weights
+
+
+class Operation:
+    """Something to be computed once from rows: which kernel, of what, with which numbers.
+
+    Attributes:
+        kernel: what is done; None for a linear combination (then `constants` are its weights).
+        inputs: the rows it needs; emptied once it is computed, so that they can be let go.
+        constants: numbers that belong to this operation alone (weights, sample indices, random keys).
+        key: ``node << 40 | count``: which node recorded it, as which of its operations.
+        level: where it stands in the canonical order of waves (see `CHEAP_BITS`).
+        slot: where its result lies; `PENDING` or `QUEUED` until it is computed.
+    """
+
+    __slots__ = ("constants", "inputs", "kernel", "key", "level", "slot")
+
+    kernel: Kernel | None
+    inputs: Sequence[Row]
+    constants: Sequence[float]
+    key: int
+    level: int
+    slot: int
+
+
+class Row(Operation, Vector):
+    """One ``[D]`` vector that the executor has computed or will compute, and keeps while somebody holds it.
+
+    Args:
+        kernel, inputs, constants, key: see `Operation`.
+        freed: the list that hears of its slot when nobody holds the row any more.
+    """
+
+    __slots__ = ("__weakref__", "freed")
+
+    def __init__(
+        self, kernel: Kernel | None, inputs: Sequence[Row], constants: Sequence[float], key: int, freed: list[int]
+    ) -> None:
+        self.kernel = kernel
+        self.inputs = inputs
+        self.constants = constants
+        self.key = key
+        level = 0
+        for row in inputs:
+            if row.level > level:
+                level = row.level
+        self.level = level + 1
+        self.slot = PENDING
+        self.freed = freed
+
+    @classmethod
+    def leaf(cls, slot: int = PENDING, key: int = 0, freed: list[int] | None = None) -> Row:
+        """A row that depends on nothing: an initial model, in this slot, with this key."""
+        row = cls(None, (), (), key, [] if freed is None else freed)
+        row.slot = slot
+        row.level = 0
+        return row
+
+    @property
+    def rows(self) -> tuple[Row]:  # type: ignore[override]
+        """Itself."""
+        return (self,)
+
+    @property
+    def weights(self) -> tuple[float]:  # type: ignore[override]
+        """One."""
+        return (1.0,)
+
+    def __mul__(self, factor: float) -> Vector:
+        return Combination((self,), (factor,)) if factor else ZERO
+
+    __rmul__ = __mul__
+
+    def __del__(self) -> None:
+        if self.slot >= 0:
+            self.freed.append(self.slot)
+
+
+ZERO: Final = Combination((), ())
+
+
+class Scalar(Operation):
+    """One deferred number, for `number` and `tally`; a scalar is never an input of another operation."""
+
+    __slots__ = ("value",)
+
+    value: float
+
+    def __init__(self, kernel: Kernel, inputs: Sequence[Row], key: int) -> None:
+        self.kernel = kernel
+        self.inputs = inputs
+        self.constants = ()
+        self.key = key
+        self.level = 1 + max([row.level for row in inputs], default=0)
+        self.slot = PENDING
