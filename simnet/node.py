@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from simnet.clock import ComputeEvent, Machine, Payload, Receipt
+
+from simnet.clock import ComputeEvent, Machine, Payload, Program, Receipt
 from simnet.errors import AlgorithmError
 from simnet.values import ZERO, Combination, Kernel, Recorder, Row, Scalar, Vector
 
-
-__all__ = ["Node", "Payload", "StepObserver", "Surroundings"]
+__all__ = ["Node", "Payload", "Program", "StepObserver", "Surroundings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class Node(Machine):
             others = [w for j, w in zip(neighbors, self.weights, strict=True) if j in received]
             neighbors, weights = tuple(present), (self.self_weight + sum(self.weights) - sum(others), *others)
         rows = (self._recorder.row(own), *[received[j] for j in neighbors])
-        return Combination(rows, weights)  # type: ignore[arg-type]
+        return Combination(rows, weights)  # type: ignore[arg-type]  # what is sent is a row already
 
     @property
     def zeros(self) -> Vector:

@@ -105,7 +105,6 @@ class Observer:
     def begin(self, nodes: Sequence[Node]) -> None:
         """Looks at all nodes before the first step."""
         self.nodes = nodes
-        self.advance_every = max(1, len(nodes) * self.budget.compute_every // 8)
         for node in nodes:
             self.latest.add(node)
         self._end_if(not self.evaluate(self.latest))
@@ -121,7 +120,7 @@ class Observer:
     def completed(self, node: Node) -> None:
         """The node has completed a step."""
         self.total_steps += 1
-        if not self.total_steps % self.advance_every:
+        if not self.total_steps % len(self.nodes):
             self.advance(self.total_steps / len(self.nodes), node.now)
         if self.asynchronous:
             step, rest = divmod(self.total_steps, len(self.nodes))

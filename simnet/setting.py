@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import networkx as nx
 import torch
@@ -55,7 +55,7 @@ class Setting:
 
     @property
     def num_nodes(self) -> int:
-        """n."""
+        """N."""
         return self.scenario.nodes
 
     @property
@@ -106,8 +106,8 @@ class Setting:
         for i in range(self.num_nodes):
             first, last = rows.indptr[i : i + 2]
             row = dict(zip(rows.indices[first:last].tolist(), rows.data[first:last].tolist(), strict=True))
-            neighbors = tuple(sorted(graph.predecessors(i) if graph.is_directed() else graph.neighbors(i)))
-            listeners = tuple(sorted(graph.successors(i))) if graph.is_directed() else neighbors
+            neighbors = tuple(sorted(graph.predecessors(i) if isinstance(graph, nx.DiGraph) else graph.neighbors(i)))
+            listeners = tuple(sorted(graph.successors(i))) if isinstance(graph, nx.DiGraph) else neighbors
             weights = tuple(row.get(j, 0.0) for j in neighbors)
             places.append((neighbors, listeners, may_ask[i], row.get(i, 0.0), weights))
         return places
@@ -178,9 +178,7 @@ class Complaints:
             self.lines.append(line)
 
     def raise_if_any(self) -> None:
-        """Raises:
-        ScenarioError: with all complaints.
-        """
+        """Ends with all complaints, if there are any, as a `ScenarioError`."""
         if self.lines:
             raise ScenarioError("\n".join(self.lines))
 
@@ -217,7 +215,7 @@ def build_setting(scenario: Scenario, seed: int, device: torch.device, entries: 
     if scenario.run.steps is None and scenario.run.epochs is None and not compute_time(scenario):
         complaints.add("run", "only simulated_time, but gradients take no time; give compute.time, steps or epochs")
     for index, (named, entry) in enumerate(zip(scenario.algorithms, entries, strict=True)):
-        check_algorithm(scenario, named, entry, found.get("weights"), lambda m, i=index: complaints.add(f"algorithms.{i}", m))
+        check_algorithm(scenario, named, entry, found.get("weights"), partial(complaints.add, f"algorithms.{index}"))
     complaints.raise_if_any()
     spectrum = spectral_gap(found["weights"], topology=scenario.topology, mixing=scenario.mixing)  # type: ignore[arg-type]
     setting = Setting(scenario, seed, device, spectrum=spectrum, **found)  # type: ignore[arg-type]

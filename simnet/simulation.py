@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ from simnet.setting import Setting, build_setting, ideal_notes
 
 Source = str | Path | Mapping[str, Any] | Scenario
 
-TRIAL_STEPS = 6
-"""Steps of each algorithm that an estimate is made from."""
+TRIALS = (4, 12)
+"""Steps of the two short runs that an estimate is made from."""
 
 
 @dataclass(frozen=True)
@@ -66,21 +66,23 @@ class Plan:
             yield build_setting(self.scenario, seed, self.device, self.entries)
 
     def estimate(self) -> Estimate:
-        """Runs a few steps of every algorithm and extrapolates; the first calls of everything are counted in."""
+        """Runs a few steps of every algorithm, twice, and extrapolates the difference."""
         wall_s, messages, simulated_s, peak_rows = 0.0, {}, {}, 0
         with limited_threads(self.scenario.threads):
             for named, entry in self._pairs():
-                run = Run(shortened(self.setting), named, entry, "deferred", Silent())
-                steps = run.observer.budget.steps
-                record = run.execute()
-                scale = expected_steps(self.setting, record) / max(1.0, min(steps, TRIAL_STEPS))
-                evaluations = expected_steps(self.setting, record) / (self.scenario.run.evaluate_every or 10) + 2
-                seconds = record.summary["wall_s"]
-                evaluation_s = seconds["evaluation"] / max(1, len(record.metrics))
-                wall_s += (seconds["clock"] + seconds["values"]) * scale + evaluation_s * evaluations
-                messages[named.label] = round(record.summary["counters"]["messages"] * scale)
-                simulated_s[named.label] = record.summary["time_s"] * scale
-                peak_rows = max(peak_rows, record.summary["peak_arena_rows"])
+                few, more = (
+                    Run(shortened(self.setting, steps), named, entry, "deferred", Silent()).execute().summary
+                    for steps in TRIALS
+                )
+                steps = expected_steps(self.setting, more)
+                per_step = {key: (more[key] - few[key]) / (more["steps"] - few["steps"]) for key in ("time_s", "messages")}
+                spent = [trial["wall_s"]["clock"] + trial["wall_s"]["values"] for trial in (few, more)]
+                evaluations = 2 + steps / (self.scenario.run.evaluate_every or 10)
+                wall_s += max(0.0, spent[1] - spent[0]) / (more["steps"] - few["steps"]) * steps + spent[0]
+                wall_s += more["wall_s"]["evaluation"] / 2 * evaluations
+                messages[named.label] = round(per_step["messages"] * steps)
+                simulated_s[named.label] = per_step["time_s"] * steps
+                peak_rows = max(peak_rows, more["peak_arena_rows"])
         problem = self.setting.problem
         number_bytes = torch.empty((), dtype=problem.dtype).element_size()
         memory = 2 * peak_rows * problem.num_parameters * number_bytes
@@ -95,6 +97,8 @@ class Plan:
         records: list[RunRecord] = []
         hashes: dict[str, str] = {}
         complete = True
+        environment = describe_environment(self.device, scenario.threads)
+        environment |= {"executor": executor, "seeds": list(scenario.seeds), "hashes": hashes}
         progress.begin(len(scenario.seeds) * len(self.entries))
         try:
             with limited_threads(scenario.threads):
@@ -112,11 +116,6 @@ class Plan:
             complete = False
         finally:
             progress.close()
-        environment = describe_environment(self.device, scenario.threads) | {
-            "executor": executor,
-            "seeds": list(scenario.seeds),
-            "hashes": hashes,
-        }
         return Result(
             records,
             scenario.to_plain(),
@@ -199,24 +198,20 @@ def schemas(folder: Path | None = None) -> AlgorithmSchemas:
     return AlgorithmSchemas(table, lambda name: find(name, ALGORITHMS, folder).parameters)
 
 
-def shortened(setting: Setting) -> Setting:
+def shortened(setting: Setting, steps: int) -> Setting:
     """The same setting with a budget of a few steps."""
-    short = setting.scenario.run.model_copy(update={"steps": TRIAL_STEPS, "evaluate_every": TRIAL_STEPS})
-    scenario = setting.scenario.model_copy(update={"run": short})
-    return Setting(
-        scenario, setting.seed, setting.device, setting.graph, setting.weights, setting.spectrum, setting.problem
-    )
+    short = setting.scenario.run.model_copy(update={"steps": steps, "epochs": None, "evaluate_every": steps})
+    return replace(setting, scenario=setting.scenario.model_copy(update={"run": short}))
 
 
-def expected_steps(setting: Setting, trial: RunRecord) -> float:
+def expected_steps(setting: Setting, trial: Mapping[str, Any]) -> float:
     """How many steps a run will take, as far as a trial of a few steps can tell."""
     run_spec = setting.scenario.run
     steps = [float(run_spec.steps)] if run_spec.steps is not None else []
     if run_spec.epochs is not None:
-        last = trial.metrics[-1]
-        steps.append(run_spec.epochs * last["step"] / last["epoch"])
-    if run_spec.simulated_time is not None and trial.summary["time_s"]:
-        steps.append(run_spec.simulated_time * trial.summary["steps"] / trial.summary["time_s"])
+        steps.append(run_spec.epochs * trial["steps"] / trial["epochs"])
+    if run_spec.simulated_time is not None and trial["time_s"]:
+        steps.append(run_spec.simulated_time * trial["steps"] / trial["time_s"])
     return min(steps)
 
 

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -83,7 +83,7 @@ class FakePlan:
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SimpleNamespace]:
+def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     """The command line on a fake simulation, in an empty folder."""
     seen = SimpleNamespace(happens=lambda *_: "done", overrides={}, device="")
 
@@ -95,7 +95,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SimpleNam
 
     monkeypatch.setattr(simulation, "prepare", prepare)
     monkeypatch.chdir(tmp_path)
-    yield seen
+    return seen
 
 
 def test_a_run_leaves_a_result_with_figures_and_a_table(

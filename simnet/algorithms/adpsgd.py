@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
-from simnet.node import Node
+from simnet.node import Node, Program
 from simnet.schedule import Schedule
 from simnet.values import Vector
 
 
-def adpsgd(node: Node, *, lr: Schedule) -> Iterator[Any]:
+def adpsgd(node: Node, *, lr: Schedule) -> Program:
     """AD-PSGD: while it computes, a node averages its model with that of one random neighbor, then applies its gradient.
 
     One step of node i, with a neighbor j drawn anew each time; the average is atomic, the gradient is stale::

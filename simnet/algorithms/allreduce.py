@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from itertools import count
 from typing import Any, Literal
 
 from pydantic import PositiveInt
 
 from simnet.clock import Machine
-from simnet.node import Node, Payload
+from simnet.node import Node, Payload, Program
 from simnet.schedule import Schedule
 from simnet.values import Vector
 
@@ -17,7 +17,7 @@ Exchange = Literal["ring", "halving_doubling", "parameter_server"]
 Reduction = Generator[Any, Any, Vector]
 
 
-def allreduce(node: Node, *, lr: Schedule, exchange: Exchange = "ring", chunks: PositiveInt = 1) -> Iterator[Any]:
+def allreduce(node: Node, *, lr: Schedule, exchange: Exchange = "ring", chunks: PositiveInt = 1) -> Program:
     """All-reduce SGD (C-PSGD): every node steps along the mean of all gradients.
 
     ::
@@ -123,14 +123,14 @@ def through_server(node: Node, vector: Vector, k: int, chunks: int) -> Reduction
 
 def server_program(
     parameters: Mapping[str, Any], num_nodes: int, vector_bits: float
-) -> Callable[[Machine], Iterator[Any]] | None:
+) -> Callable[[Machine], Program] | None:
     """The program of the extra machine, where there is one."""
     if parameters["exchange"] != "parameter_server":
         return None
     return lambda machine: parameter_server(machine, num_nodes, vector_bits, parameters["chunks"])
 
 
-def parameter_server(machine: Machine, num_nodes: int, vector_bits: float, chunks: int) -> Iterator[Any]:
+def parameter_server(machine: Machine, num_nodes: int, vector_bits: float, chunks: int) -> Program:
     """The extra machine: sums what all nodes sent and sends the sum back, chunk after chunk; summing takes no time."""
     for k in count():
         for c in range(chunks):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import sqrt
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import NonNegativeFloat, PositiveInt
 
 from simnet.errors import AlgorithmError
-from simnet.node import Node
+from simnet.node import Node, Program
 from simnet.schedule import Schedule
+from simnet.values import Vector
 
 
 def detag(
@@ -20,7 +20,7 @@ def detag(
     gossip_rounds: PositiveInt = 2,
     eta: NonNegativeFloat | Literal["auto"] = 0.2,
     momentum: NonNegativeFloat = 0.0,
-) -> Iterator[Any]:
+) -> Program:
     """DeTAG: phases of R steps; in each phase R accelerated gossip steps on model and tracker, and R gradients.
 
     In every step of phase k, with xt = x at its start, and z_{-1} = z_0 for both z = xt and z = y::
@@ -52,7 +52,8 @@ def detag(
     Algorithm 2 as listed: the tracker starts at 0 and its increment comes after the gossip, so it is one phase late.
     """
     rate = acceleration(node.rho) if eta == "auto" else eta
-    xt = xt_before = node.x
+    xt: Vector = node.x
+    xt_before: Vector = node.x
     y = y_before = v = g = node.zeros
     for t in node.steps():
         gradient = node.gradient(node.x)

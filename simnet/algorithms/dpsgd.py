@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
-from simnet.node import Node
+from simnet.node import Node, Program
 from simnet.schedule import Schedule
 
 
-def dpsgd(node: Node, *, lr: Schedule, order: Literal["cta", "atc"] = "cta") -> Iterator[Any]:
+def dpsgd(node: Node, *, lr: Schedule, order: Literal["cta", "atc"] = "cta") -> Program:
     """D-PSGD: average with the neighbors, step along the local gradient.
 
     Combine then adapt (``cta``, the paper's order; the gradient is computed while the models travel)::

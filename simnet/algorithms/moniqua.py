@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat
 
 from simnet.errors import ParameterError
-from simnet.node import Node, Payload
+from simnet.node import Node, Payload, Program
 from simnet.schedule import Schedule
 from simnet.values.compressors import ModuloQuantizer, ModuloRecovery, WrapCount
 
@@ -20,7 +19,7 @@ def moniqua(
     theta: PositiveFloat,
     bits: Annotated[int, Field(ge=1, le=16)] = 8,
     quantizer: Literal["nearest", "stochastic"] = "nearest",
-) -> Iterator[Any]:
+) -> Program:
     """Moniqua: send models modulo B, quantized; a neighbor that is near enough knows which multiple of B is missing.
 
     ::

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
-from simnet.node import Node
+from simnet.node import Node, Program
 from simnet.schedule import Schedule
 
 
-def sgd(node: Node, *, lr: Schedule) -> Iterator[Any]:
+def sgd(node: Node, *, lr: Schedule) -> Program:
     """SGD: one model, the data of all nodes pooled, n times the mini-batch, no network.
 
     ::

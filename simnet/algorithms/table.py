@@ -15,10 +15,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from simnet.clock import Machine, Program
 from simnet.errors import ParameterError
 from simnet.scenario import parameters_model
 
-Program = Callable[..., Iterator[Any]]
+Algorithm = Callable[..., Program]
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Entry:
         exceptions: contract tests that it does not pass, with the reason.
     """
 
-    program: Program
+    program: Algorithm
     paper: str
     message: str
     tolerates: tuple[str, ...] = ("all",)
@@ -46,7 +47,7 @@ class Entry:
     doubly_stochastic: bool = True
     uses_topology: bool = True
     pooled: bool = False
-    server: Callable[[Mapping[str, Any], int, float], Program | None] = lambda *_: None
+    server: Callable[[Mapping[str, Any], int, float], Callable[[Machine], Program] | None] = lambda *_: None
     exceptions: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -70,7 +71,7 @@ class Entry:
         return not self.asynchronous
 
 
-def algorithm(**facts: Any) -> Callable[[Program], Program]:
+def algorithm(**facts: Any) -> Callable[[Algorithm], Algorithm]:
     """A decorator that states facts about a user's own algorithm: the fields of `Entry`, such as ``asynchronous=True``.
 
     Args:
@@ -89,14 +90,14 @@ def algorithm(**facts: Any) -> Callable[[Program], Program]:
         ('all', 'none')
     """
 
-    def mark(program: Program) -> Program:
+    def mark(program: Algorithm) -> Algorithm:
         program.__simnet__ = facts  # type: ignore[attr-defined]
         return program
 
     return mark
 
 
-def own_entry(program: Program) -> Entry:
+def own_entry(program: Algorithm) -> Entry:
     """The row of a user's own algorithm."""
     return Entry(program, **{"paper": "own", "message": "its own", **getattr(program, "__simnet__", {})})
 

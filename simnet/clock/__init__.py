@@ -3,7 +3,7 @@
 from simnet.clock.clock import Clock
 from simnet.clock.compute import compute_times
 from simnet.clock.events import ComputeEvent, Message, Receipt
-from simnet.clock.machine import Machine, Payload
+from simnet.clock.machine import Machine, Payload, Program
 from simnet.clock.network import Network
 
-__all__ = ["Clock", "ComputeEvent", "Machine", "Message", "Network", "Payload", "Receipt", "compute_times"]
+__all__ = ["Clock", "ComputeEvent", "Machine", "Message", "Network", "Payload", "Program", "Receipt", "compute_times"]

@@ -39,7 +39,7 @@ class Clock(simpy.Environment):
             event: whose callbacks are called then.
             priority: its place among simultaneous events, smallest first.
         """
-        heappush(self._queue, (time, priority, next(self._eid), event))  # type: ignore[misc, arg-type]
+        heappush(self._queue, (time, priority, next(self._eid), event))  # type: ignore[misc]
 
     def run_until_stopped(self) -> None:
         """Lets things happen, one event after the other, until somebody calls `stop` or nothing is left.

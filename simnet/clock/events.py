@@ -25,7 +25,7 @@ class ComputeEvent(simpy.Event):
 
     def __init__(self, clock: Clock, end: float, node: int, value: Any) -> None:
         self.env = clock
-        self.callbacks: list[Callable[[Any], None]] | None = []
+        self.callbacks = []
         self._value = value
         clock.at(end, self, WAKE + node)
 
@@ -36,7 +36,7 @@ class ComputeEvent(simpy.Event):
         Raises:
             AlgorithmError: if the computation still runs.
         """
-        if self.callbacks is not None:
+        if not self.processed:
             raise AlgorithmError("the gradient was read before its compute time was over; `yield` it first")
         return self._value
 
@@ -64,7 +64,7 @@ class Message(simpy.Event):
         self.payload = payload
         self.bits = bits
         self.step = step
-        self.callbacks = (arrive,)
+        self.callbacks = (arrive,)  # type: ignore[assignment]  # a tuple is made faster than a list
 
 
 class Receipt(simpy.Event):
@@ -84,7 +84,7 @@ class Receipt(simpy.Event):
 
     def __init__(self, clock: Clock, tag: Any, wanted: Collection[int], box: dict[int, Any]) -> None:
         self.env = clock
-        self.callbacks: list[Callable[[Any], None]] | None = []
+        self.callbacks = []
         self.tag = tag
         self.wanted = wanted
         self.box = box
@@ -97,6 +97,7 @@ class Receipt(simpy.Event):
     def complete(self, value: Any) -> None:
         """Hands the value over and wakes whoever waits, now."""
         self._value = value
-        callbacks, self.callbacks = self.callbacks, None
-        for callback in callbacks or ():
+        callbacks = self.callbacks
+        self.callbacks = None  # type: ignore[assignment]  # how SimPy marks what has happened
+        for callback in callbacks:
             callback(self)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Generator, Hashable
 from dataclasses import dataclass
 from typing import Any
+
+import simpy
 
 from simnet.clock.clock import DEADLINE, Clock
 from simnet.clock.events import Message, Receipt
 from simnet.clock.network import Link, Network
 from simnet.errors import AlgorithmError
+
+Program = Generator[simpy.Event, Any, None]
+"""What runs on a machine: it yields the events that it waits for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Payload:
@@ -29,14 +35,14 @@ class Machine:
     """Inbox, outbox and the questions of others.
 
     Args:
-        id: the machine's number.
+        number: the machine's number.
         clock: the run's clock.
         network: tells when a message arrives.
         machines: all machines of the run by number, this one included once the run begins.
     """
 
-    def __init__(self, id: int, clock: Clock, network: Network, machines: list[Machine]) -> None:
-        self.id = id
+    def __init__(self, number: int, clock: Clock, network: Network, machines: list[Machine]) -> None:
+        self.id = number
         self.clock = clock
         self.network = network
         self.machines = machines
@@ -75,11 +81,11 @@ class Machine:
 
     def broadcast(self, receivers: Collection[int], content: Any, tag: Hashable, bits: float, newest: bool = False) -> None:
         """Sends the same message to several machines; of `newest` messages, only the last one of a sender is kept."""
-        id, step, transmit = self.id, self.step, self.network.transmit
+        sender, step, transmit = self.id, self.step, self.network.transmit
         for receiver in receivers:
             machine = self.machines[receiver]
             arrive = machine.renew if newest else machine.deliver
-            transmit(self._link(receiver), Message(id, tag, content, bits, step, arrive))
+            transmit(self._link(receiver), Message(sender, tag, content, bits, step, arrive))
         self.bits_sent += bits * len(receivers)
         self.messages_sent += len(receivers)
 

@@ -26,7 +26,7 @@ DPI = 180
 _SECONDS = ((1e-6, "µs", 1e-3), (1e-3, "ms", 1.0), (1.0, "s", 600.0), (60.0, "min", 7200.0), (3600.0, "h", 259_200.0))
 _DAY = (86_400.0, "d")
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E")
-_FEW_DECADES = 2.5
+_FEW_DECADES = 3.0
 _MANY = 10_000
 
 
@@ -161,7 +161,7 @@ def linear(axis: MatplotlibAxis, *, is_share: bool = False, is_count: bool = Fal
 
 
 def logarithmic(axis: MatplotlibAxis) -> None:
-    """Place the ticks of a logarithmic axis: 1, 2, 5 below 2.5 decades, otherwise decades.
+    """Place the ticks of a logarithmic axis: 1, 2, 5 below three decades, otherwise decades.
 
     Args:
         axis: the axis, its scale and limits already set.
@@ -173,4 +173,9 @@ def logarithmic(axis: MatplotlibAxis) -> None:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         return
     axis.set_major_locator(LogLocator(base=10, numticks=8))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _decade(value)))
     axis.set_minor_formatter(NullFormatter())
+
+
+def _decade(value: float) -> str:
+    return f"{value:g}" if 1e-2 <= value <= 1e3 else f"$10^{{{round(math.log10(value))}}}$"

@@ -62,7 +62,7 @@ class Scenario(Part):
     seed: Seed = 0
     seeds: tuple[Seed, ...] = ()
     dtype: Literal["float32", "float64"] = "float32"
-    threads: Annotated[int, Field(ge=1, le=1024)] = 2
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
     topology: Topology | None = None
     mixing: Mixing = Mixing()
     network: Network | None = None

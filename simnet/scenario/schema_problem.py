@@ -9,12 +9,15 @@ from pydantic import (
     AfterValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     ValidationError,
     ValidationInfo,
     field_validator,
     model_serializer,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from simnet.part import Choice, Part
 from simnet.scenario.quantities import Text
@@ -80,6 +83,13 @@ class Factory(Part):
     def keywords(self) -> dict[str, Any]:
         """The arguments of the function."""
         return dict(self.__pydantic_extra__ or {})
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The key ``factory`` says enough; ``kind`` is not needed."""
+        reference = super().__get_pydantic_json_schema__(core, handler)
+        handler.resolve_ref_schema(reference)["required"] = ["factory"]
+        return reference
 
 
 def _factory(given: Mapping[str, Any]) -> str | None:

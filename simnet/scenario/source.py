@@ -47,12 +47,18 @@ class Plain:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):
-            return str(value)
+            return self._text(str(value), here)
         if isinstance(value, int):
             return self._integer(int(value), here)
         if isinstance(value, float):
             return float(value)
         return self._collection(value, here)
+
+    def _text(self, value: str, here: Location) -> str | None:
+        if value.isascii() or value.encode(errors="ignore").decode() == value:
+            return value
+        self.complaints.append((here, "found half a character (a lone surrogate); allowed: Unicode text"))
+        return None
 
     def _integer(self, value: int, here: Location) -> int | None:
         if -LARGEST_INT <= value < LARGEST_INT:
@@ -85,8 +91,8 @@ class Plain:
         marks = getattr(getattr(value, "lc", None), "data", None) or {}
         plain: dict[str, Any] = {}
         for key, inner in value.items():
-            if not isinstance(key, str):
-                self.complaints.append((here, f"found the key {shown(key)}; allowed: keys that are text"))
+            if not isinstance(key, str) or self._text(key, here) is None:
+                self.complaints.append((here, f"found the key {ascii(shown(key))[1:-1]}; allowed: keys that are text"))
                 continue
             there = (*here, str(key))
             self.lines[there] = marks[key][0] + 1 if key in marks else self.lines.get(here, 1)

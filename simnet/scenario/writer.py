@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 LONGEST_LINE = 110
+PLAIN_WORDS = re.compile(r"\w[\w .:/<>=+*()%-]*")
 
 
 def to_yaml(plain: dict[str, Any]) -> str:
@@ -38,7 +41,7 @@ def to_yaml(plain: dict[str, Any]) -> str:
 def _styled(value: Any, *, is_top: bool = False) -> Any:
     """The same value, marked with how it is to be written."""
     if isinstance(value, dict):
-        mapping = CommentedMap((key, _styled(inner)) for key, inner in value.items())
+        mapping = CommentedMap((_styled(key), _styled(inner)) for key, inner in value.items())
         if not is_top and len(repr(value)) <= LONGEST_LINE:
             mapping.fa.set_flow_style()
         return mapping
@@ -47,4 +50,5 @@ def _styled(value: Any, *, is_top: bool = False) -> Any:
         if not any(isinstance(inner, dict | list) for inner in value):
             sequence.fa.set_flow_style()
         return sequence
-    return value
+    # Anything but plain words is quoted here; what still looks like a number or null, the library quotes.
+    return DoubleQuotedScalarString(value) if isinstance(value, str) and not PLAIN_WORDS.fullmatch(value) else value

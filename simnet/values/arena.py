@@ -58,6 +58,8 @@ class Arena:
         return torch.from_numpy(np.array(slots, dtype=np.int64)).to(self.data.device)
 
     def _consecutive(self, count: int) -> list[int]:
+        if len(self.freed) < count:
+            return self._grow(count)
         free = np.sort(np.array(self.freed, dtype=np.int64))
         runs = np.flatnonzero(free[count - 1 :] - free[: len(free) - count + 1] == count - 1)
         if len(runs):

@@ -5,6 +5,7 @@ B: rows in one batched call. D: numbers in a model. b: samples in one mini-batch
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -67,6 +68,7 @@ class WaveExecutor:
     def __init__(self, problem: Problem, max_batch: int) -> None:
         self.problem = problem
         self.max_batch = max_batch
+        silence_torch(problem.device)
         self.arena = Arena(problem.num_parameters, problem.dtype, problem.device)
         self.freed = self.arena.freed
         self.gradients = 0
@@ -199,6 +201,13 @@ class EagerExecutor:
         self.count += 1
         self.peak_rows = max(self.peak_rows, len(self.vectors))
         return self.count - 1
+
+
+def silence_torch(device: torch.device) -> None:
+    """Lets torch say once, unheard, that sparse CSR tensors are beta; it says so once per process, to whoever listens."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.zeros((1, 1), device=device).to_sparse_csr()
 
 
 def by_kernel(wave: list[Operation]) -> Iterable[tuple[Kernel | None, list[Operation]]]:

@@ -14,7 +14,7 @@ import numpy as np
 from simnet.errors import AlgorithmError
 from simnet.values.executor import Executor
 from simnet.values.kernels import GRADIENT, Kernel
-from simnet.values.vector import LAST_OF_BLOCK, Row, Scalar, Vector
+from simnet.values.vector import LAST_OF_BLOCK, Combination, Row, Scalar, Vector
 
 HASH_EVERY = 1 << 16
 MOST_TERMS = 20_000
@@ -67,19 +67,20 @@ class Recorder:
         """The vector as one row, so that it can be sent, kept or differentiated."""
         if isinstance(vector, Row):
             return vector
+        assert isinstance(vector, Combination)
         rows, weights = vector.rows, vector.weights
         if len(rows) == 1 and weights[0] == 1.0:
             return rows[0]
         self.log += combination_bytes(rows, weights)
         row = Row(None, rows, weights, self._key(), self.freed)
         if rows:
-            vector.rows, vector.weights = (row,), (1.0,)
+            vector.become(row)
         return self._recorded(row) if self.is_eager else row
 
     def shared(self, vector: Vector) -> Row:
         """The vector as one row that all nodes share if they record the same sum (an all-reduce computes its mean once)."""
         terms = sorted(zip(vector.rows, vector.weights, strict=True), key=lambda term: (term[0].key, term[1]))
-        rows, weights = [row for row, _ in terms], [weight for _, weight in terms]
+        rows, weights = tuple([row for row, _ in terms]), tuple([weight for _, weight in terms])
         key = SHARED | stable_hash(combination_bytes(rows, weights)) >> 1
         shared = self.shared_rows.get(key)
         if shared is None:
@@ -140,7 +141,13 @@ class SilentRecorder(Recorder):
         """The one row."""
         return self.only
 
-    row = shared = gradient
+    def row(self, vector: Vector) -> Row:
+        """The one row."""
+        return self.only
+
+    def shared(self, vector: Vector) -> Row:
+        """The one row."""
+        return self.only
 
     def apply(self, kernel: Kernel, *inputs: Vector, constants: tuple[float, ...] = ()) -> Row:
         """The one row."""

@@ -31,14 +31,14 @@ class Vector:
 
     __slots__ = ()
 
-    rows: Sequence[Row]
-    weights: Sequence[float]
+    rows: tuple[Row, ...]
+    weights: tuple[float, ...]
 
     def __add__(self, other: Vector) -> Vector:
-        return Combination((*self.rows, *other.rows), (*self.weights, *other.weights))
+        return Combination(self.rows + other.rows, self.weights + other.weights)
 
     def __sub__(self, other: Vector) -> Vector:
-        return Combination((*self.rows, *other.rows), (*self.weights, *[-w for w in other.weights]))
+        return Combination(self.rows + other.rows, self.weights + tuple([-w for w in other.weights]))
 
     def __mul__(self, factor: float) -> Vector:
         return Combination(self.rows, tuple([factor * w for w in self.weights])) if factor else ZERO
@@ -66,9 +66,14 @@ class Combination(Vector):
 
     __slots__ = ("rows", "weights")
 
-    def __init__(self, rows: Sequence[Row], weights: Sequence[float]) -> None:
+    def __init__(self, rows: tuple[Row, ...], weights: tuple[float, ...]) -> None:
         self.rows = rows
         self.weights = weights
+
+    def become(self, row: Row) -> None:
+        """From now on this is that row, which stands for the same vector."""
+        self.rows = (row,)
+        self.weights = (1.0,)
 
 
 class Operation:
@@ -112,8 +117,7 @@ class Row(Operation, Vector):
         self.key = key
         level = 0
         for row in inputs:
-            if row.level > level:
-                level = row.level
+            level = max(level, row.level)
         self.level = level + 1
         self.slot = PENDING
         self.freed = freed
