@@ -153,9 +153,9 @@ class Run:
         status: Literal["done", "diverged", "stalled"] = "done"
         message = ""
         with quiet_collector():
-            self._assemble()
+            self.assemble()
             try:
-                self._run_clock()
+                self.run_clock()
             except StalledError as error:
                 status, message = "stalled", str(error)
         self.progress.advance(self.observer.total_steps / len(self.nodes), self.clock.now)
@@ -163,7 +163,7 @@ class Run:
             status, message = "diverged", self.evaluations.message
         return self._record(status, message, perf_counter() - start)
 
-    def _assemble(self) -> None:
+    def assemble(self) -> None:
         setting, named = self.setting, self.named
         server = self.entry.server(named.parameters, setting.num_nodes, setting.vector_bits)
         num_machines = setting.num_nodes + (server is not None)
@@ -205,7 +205,7 @@ class Run:
     def _shared_key(self, *names: int | str) -> int:
         return stream_key(self.setting.seed, *names) >> 1
 
-    def _run_clock(self) -> None:
+    def run_clock(self) -> None:
         clock, observer = self.clock, self.observer
         if observer.budget.simulated_s < inf:
             alarm = Message(0, None, None, 0.0, 0, self._out_of_time)

@@ -128,9 +128,7 @@ class Part(BaseModel):
             part = handler(given)
         except ValidationError as error:
             found = [*complaints, *sentences(error, given, cls)]
-            raise refusal(
-                *((place[1:] if place[:1] == (cls.inlined,) else place, text) for place, text in found)
-            ) from None
+            raise refusal(*((place[1:] if place[:1] == (cls.inlined,) else place, text) for place, text in found)) from None
         if complaints:
             raise refusal(*complaints)
         return part

@@ -15,16 +15,12 @@ rates = st.floats(0, 10)
 counts = st.integers(1, 1000)
 shapes = st.one_of(
     st.fixed_dictionaries({"constant": rates}),
-    st.fixed_dictionaries(
-        {"cosine": st.fixed_dictionaries({"start": rates, "steps": counts}, optional={"end": rates})}
-    ),
+    st.fixed_dictionaries({"cosine": st.fixed_dictionaries({"start": rates, "steps": counts}, optional={"end": rates})}),
     st.fixed_dictionaries(
         {"step_decay": st.fixed_dictionaries({"start": rates, "every": counts}, optional={"factor": st.floats(0, 1)})}
     ),
     st.fixed_dictionaries({"step_decay": st.fixed_dictionaries({"start": rates, "at": st.lists(counts, max_size=4)})}),
-    st.fixed_dictionaries(
-        {"inverse_sqrt": st.fixed_dictionaries({"start": rates}, optional={"scale": st.floats(0.1, 100)})}
-    ),
+    st.fixed_dictionaries({"inverse_sqrt": st.fixed_dictionaries({"start": rates}, optional={"scale": st.floats(0.1, 100)})}),
 )
 schedules = st.one_of(rates, st.builds(lambda shape, warmup: {**shape, "warmup": warmup}, shapes, st.integers(0, 50)))
 

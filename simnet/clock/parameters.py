@@ -31,7 +31,7 @@ class LinkParameters:
         self.seed = seed
         self.spec = spec
         self.matrices = {
-            key: read_matrix(key, getattr(spec, key), num_machines, folder)
+            key: read_matrix(key, getattr(spec, key), num_nodes, num_machines, folder)
             for key in ("latency", "bandwidth")
             if isinstance(getattr(spec, key), MatrixFile)
         }
@@ -87,12 +87,13 @@ def draw(distribution: Distribution, rng: np.random.Generator) -> float:
             return float(rng.uniform(values["low"], values["high"]))
 
 
-def read_matrix(key: str, file: MatrixFile, num_machines: int, folder: Path) -> np.ndarray:
+def read_matrix(key: str, file: MatrixFile, num_nodes: int, num_machines: int, folder: Path) -> np.ndarray:
     """A matrix file (CSV without header, or NPY) of one number for each directed pair, in s or bit/s.
 
     Args:
         key: ``latency`` or ``bandwidth``, for complaints.
         file: path and unit.
+        num_nodes: n; there may always be one row and column more, for a parameter server.
         num_machines: rows and columns that are needed.
         folder: where a relative path starts.
 
@@ -105,13 +106,14 @@ def read_matrix(key: str, file: MatrixFile, num_machines: int, folder: Path) -> 
         matrix = np.asarray(matrix, dtype=np.float64)
     except (OSError, ValueError, TypeError) as error:
         raise ParameterError(f"{key}.file: cannot read {file.path}: {error}") from error
-    if matrix.shape != (num_machines, num_machines):
+    size = len(matrix)
+    if matrix.shape != (size, size) or not num_machines <= size <= num_nodes + 1:
         shape = " x ".join(map(str, matrix.shape))
         raise ParameterError(
             f"{key}.file: found {shape} numbers in {file.path}; {num_machines} x {num_machines} are needed, "
-            "one row and one column for each node (and the parameter server, if there is one)"
+            "one row and one column for each node (and a last one for the parameter server, if there is one)"
         )
-    off_diagonal = matrix[~np.eye(num_machines, dtype=bool)]
+    off_diagonal = matrix[~np.eye(size, dtype=bool)]
     is_wrong = ~np.isfinite(off_diagonal) | (off_diagonal < 0) | ((off_diagonal == 0) & (key == "bandwidth"))
     if is_wrong.any():
         raise ParameterError(f"{key}.file: found {off_diagonal[is_wrong][0]} in {file.path}; positive numbers are needed")

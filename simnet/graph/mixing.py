@@ -227,10 +227,8 @@ def build_mixing(spec: MixingSpec, graph: Graph, base: str | Path = ".") -> Weig
         >>> build_mixing(spec, ring(4)).diagonal().round(3)
         array([0.667, 0.667, 0.667, 0.667])
     """
-    if spec.matrix is None:
-        weights = _by_kind(spec, graph)
-    else:
-        weights = on_links(parse_matrix(spec.matrix, len(graph), base), graph)
+    matrix = spec.matrix
+    weights = _by_kind(spec, graph) if matrix is None else on_links(parse_matrix(matrix, len(graph), base), graph)
     if spec.lazy and spec.kind != "lazy":
         weights = slack(weights, 0.5)
     return weights if spec.slack is None else slack(weights, spec.slack)

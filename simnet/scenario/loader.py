@@ -58,9 +58,7 @@ def load(
             return source
         return _checked(source.to_plain(), source._origin, overrides, known, ())
     if isinstance(source, str | Path):
-        return load_text(
-            read_text(Path(source)), file=str(source), overrides=overrides, algorithms=algorithms, metrics=metrics
-        )
+        return load_text(read_text(Path(source)), file=str(source), overrides=overrides, algorithms=algorithms, metrics=metrics)
     return _read(source, Origin(), overrides, known)
 
 
@@ -100,9 +98,7 @@ def _read(values: Any, origin: Origin, overrides: Mapping[str, Any], known: Know
         raise ScenarioError(origin.complaint((), "found lists or mappings nested too deeply")) from None
     origin = replace(origin, lines=plain.lines)
     if not isinstance(data, dict):
-        found = plain.complaints or [
-            ((), f"found {shown(data)}; allowed: a mapping with nodes, topology, problem, ...")
-        ]
+        found = plain.complaints or [((), f"found {shown(data)}; allowed: a mapping with nodes, topology, problem, ...")]
         raise ScenarioError(origin.complaints(found))
     stem = Path(origin.file).stem if origin.file else ""
     if stem.isprintable() and stem.strip():

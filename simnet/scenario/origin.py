@@ -57,9 +57,7 @@ class Origin:
         Returns:
             One line for each.
         """
-        ordered = sorted(
-            complaints, key=lambda complaint: (self._override(complaint[0]) is not None, self.line(complaint[0]))
-        )
+        ordered = sorted(complaints, key=lambda complaint: (self._override(complaint[0]) is not None, self.line(complaint[0])))
         texts = (self.complaint(location, message) for location, message in ordered)
         return "\n".join(dict.fromkeys(" ".join(text.split()) for text in texts))
 

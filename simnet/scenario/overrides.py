@@ -101,9 +101,7 @@ def _no_item(here: Sequence[Any], location: Location, key: int | str) -> str:
     labels = [label for label in map(_label, here) if label] if location == ("algorithms",) else []
     near = nearest(str(key), labels)
     also = f" or one of {', '.join(labels)}" if labels else ""
-    return f"found {key}; allowed: an index from 0 to {len(here) - 1}{also}" + (
-        f"; did you mean {near}?" if near else ""
-    )
+    return f"found {key}; allowed: an index from 0 to {len(here) - 1}{also}" + (f"; did you mean {near}?" if near else "")
 
 
 def _opened(value: Any, location: Location) -> Any:

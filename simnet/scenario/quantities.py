@@ -46,9 +46,7 @@ def _reader(table: Mapping[str, Decimal], example: str) -> Callable[[Any], float
             if given == 0:
                 return 0.0
             names = ", ".join(table)
-            raise ValueError(
-                f"found {shown(given)} without a unit; allowed: a number and one of {names}, such as {example}"
-            )
+            raise ValueError(f"found {shown(given)} without a unit; allowed: a number and one of {names}, such as {example}")
         raise ValueError(f"found {shown(given)}; allowed: text such as {example}")
 
     return read

@@ -151,9 +151,7 @@ class Scenario(Part):
         if isinstance(mixing.matrix, tuple) and nodes is not None:
             rows, columns = len(mixing.matrix), len(mixing.matrix[0])
             if (rows, columns) != (nodes, nodes):
-                raise refusal(
-                    (("matrix",), f"found {rows} x {columns} numbers; allowed: {nodes} x {nodes}, as many as nodes")
-                )
+                raise refusal((("matrix",), f"found {rows} x {columns} numbers; allowed: {nodes} x {nodes}, as many as nodes"))
         return mixing
 
     @field_validator("network")
@@ -196,22 +194,15 @@ class Scenario(Part):
         twice = [i for i, label in enumerate(labels) if label in labels[:i]]
         if twice:
             raise refusal(
-                *(
-                    ((i, "label"), f"found {labels[i]} twice; allowed: each label once; give this one a label")
-                    for i in twice
-                )
+                *(((i, "label"), f"found {labels[i]} twice; allowed: each label once; give this one a label") for i in twice)
             )
         return algorithms
 
     @field_validator("targets", mode="wrap")
     @classmethod
-    def _check_metrics(
-        cls, given: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
-    ) -> dict[str, float]:
+    def _check_metrics(cls, given: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> dict[str, float]:
         known = (info.context or Known()).metrics
-        wrong = (
-            [name for name in given if name not in known] if known is not None and isinstance(given, Mapping) else []
-        )
+        wrong = [name for name in given if name not in known] if known is not None and isinstance(given, Mapping) else []
         found = [((name,), unknown_key(name, known or ()).replace("key", "metric", 1)) for name in wrong]
         try:
             targets: dict[str, float] = handler(given)
@@ -234,9 +225,6 @@ def _one_for_each_node(part: T, lists: Mapping[str, Sized], info: ValidationInfo
     wrong = {key: len(values) for key, values in lists.items() if nodes is not None and len(values) != nodes}
     if wrong:
         raise refusal(
-            *(
-                ((key,) if key else (), f"found {k} values; allowed: {nodes}, as many as nodes")
-                for key, k in wrong.items()
-            )
+            *(((key,) if key else (), f"found {k} values; allowed: {nodes}, as many as nodes") for key, k in wrong.items())
         )
     return part

@@ -186,9 +186,7 @@ class Quadratic(Part):
     def _same_width(cls, optimum: Rows | None, info: ValidationInfo) -> Rows | None:
         curvature = info.data.get("curvature")
         if optimum and curvature and len(optimum[0]) != len(curvature[0]):
-            raise refusal(
-                ((), f"found rows of {len(optimum[0])} numbers; allowed: {len(curvature[0])}, as in curvature")
-            )
+            raise refusal(((), f"found rows of {len(optimum[0])} numbers; allowed: {len(curvature[0])}, as in curvature"))
         return optimum
 
     @property

@@ -55,9 +55,7 @@ def parameters_model(function: Callable[..., Any]) -> type[BaseModel]:
         raise ParameterError(f"{name}: found no parameter for the node; allowed: {name}(node, *, ...)")
     fields = {parameter.name: _field(name, parameter, hints) for parameter in parameters[1:]}
     try:
-        return create_model(
-            name, __base__=Part, __module__=function.__module__, __doc__=function.__doc__ or name, **fields
-        )
+        return create_model(name, __base__=Part, __module__=function.__module__, __doc__=function.__doc__ or name, **fields)
     except (PydanticUserError, NameError, TypeError) as error:
         raise ParameterError(
             f"{name}: found a type that no file can hold ({error}); use numbers, text, Literal, lists"

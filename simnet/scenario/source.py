@@ -41,9 +41,7 @@ class Plain:
         """
         self._num_values += 1
         if self._num_values > MAX_VALUES:
-            raise ScenarioError(
-                f"found more than {MAX_VALUES} values (aliases count each time); put large arrays into files"
-            )
+            raise ScenarioError(f"found more than {MAX_VALUES} values (aliases count each time); put large arrays into files")
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):
@@ -78,13 +76,9 @@ class Plain:
             if callable(method) and not isinstance(value, type):
                 return self.convert(method(mode="json") if name == "model_dump" else method(), here)
         found = (
-            "a value with a tag"
-            if type(value).__module__.startswith("ruamel")
-            else f"a {type(value).__name__} ({value!s:.40})"
+            "a value with a tag" if type(value).__module__.startswith("ruamel") else f"a {type(value).__name__} ({value!s:.40})"
         )
-        self.complaints.append(
-            (here, f"found {found}; allowed: text (in quotes), numbers, true, false, lists, mappings")
-        )
+        self.complaints.append((here, f"found {found}; allowed: text (in quotes), numbers, true, false, lists, mappings"))
         return None
 
     def _mapping(self, value: Mapping[Any, Any], here: Location) -> dict[str, Any]:
@@ -140,9 +134,7 @@ def read_yaml(text: str, file: str) -> Any:
     # Impossible dates, tags that contradict their text and the like make the reader stumble in its own ways.
     except Exception as error:  # noqa: BLE001
         reason = " ".join(str(error).split())[:120]
-        raise ScenarioError(
-            f"{file}:1: found something that cannot be read as YAML ({reason}); put text into quotes"
-        ) from None
+        raise ScenarioError(f"{file}:1: found something that cannot be read as YAML ({reason}); put text into quotes") from None
 
 
 def read_text(path: Path) -> str:
@@ -160,9 +152,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ScenarioError(
-            f"{path}:1: found byte {error.start + 1} that is no UTF-8 text; allowed: a YAML file"
-        ) from None
+        raise ScenarioError(f"{path}:1: found byte {error.start + 1} that is no UTF-8 text; allowed: a YAML file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ScenarioError(f"{path}: cannot be read: {reason}; allowed: the path of a YAML file") from None

@@ -89,5 +89,5 @@ def test_its_mistakes_are_told_in_a_sentence_that_says_where(folder: Path, body:
 
 @pytest.mark.parametrize("name", ["no_such_module:f", "dpsdg", "json:dumps", "json:nothing"])
 def test_what_cannot_be_found_is_refused(name: str) -> None:
-    with pytest.raises(ScenarioError, match="did you mean dpsgd|cannot import|is not a generator function"):
+    with pytest.raises(ScenarioError, match=r"did you mean dpsgd|cannot import|is not a generator function"):
         attempt(scenario(Case(name)))

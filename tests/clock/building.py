@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import torch
 
 from simnet.algorithms.table import own_entry
 from simnet.execution import ExecutorName, Run
@@ -38,6 +39,7 @@ def prepared(
     source: dict[str, Any], executor: ExecutorName = "deferred", program: Callable[..., Iterator[Any]] | None = None
 ) -> Run:
     """A run of the scenario's first algorithm, or of a program without parameters, ready to be executed."""
+    torch.set_num_threads(1)  # as simnet.run does; two threads wait for each other on a busy machine
     plan = prepare(source, device="cpu")
     named, entry = plan.scenario.algorithms[0], plan.entries[0]
     if program is None:

@@ -115,7 +115,7 @@ def test_all_algorithms_see_the_same_compute_times() -> None:
 
     def drawn(algorithm: dict[str, Any], network: dict[str, Any]) -> list[list[float]]:
         run = prepared(scenario(4, algorithm, 20, network=network, compute={"time": "1 s", "jitter": {"normal": 0.3}}))
-        run._assemble()
+        run.assemble()
         taken: list[list[float]] = [[] for _ in run.nodes]
 
         def noted(times: Iterator[float], into: list[float]) -> Iterator[float]:
@@ -125,7 +125,7 @@ def test_all_algorithms_see_the_same_compute_times() -> None:
 
         for node, seconds in zip(run.nodes, taken, strict=True):
             node._compute_times = noted(node._compute_times, seconds)
-        run._run_clock()
+        run.run_clock()
         return taken
 
     reference = drawn({"name": "dpsgd"}, {})

@@ -32,7 +32,7 @@ ALGORITHMS: list[dict[str, Any]] = [
 
 def start_in_order(run: Run, seed: int) -> None:
     """Lets the processes begin in a random order (they all begin at time 0)."""
-    run_clock = run._run_clock
+    run_clock = run.run_clock
 
     def shuffled() -> None:
         queue: list[Any] = run.clock._queue
@@ -43,7 +43,7 @@ def start_in_order(run: Run, seed: int) -> None:
         heapify(queue)
         run_clock()
 
-    run._run_clock = shuffled  # type: ignore[method-assign]
+    run.run_clock = shuffled  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -125,7 +125,7 @@ def test_unreadable_files_are_refused(content: str, tmp_path: Path) -> None:
         parameters(folder=tmp_path, latency={"file": "missing.npy", "unit": "ms"})
 
 
-@pytest.mark.xfail(strict=True, reason="execution.py:161: each run wants a matrix of exactly its own number of machines")
+@pytest.mark.xfail(strict=True, reason="Run._assemble: each run wants a matrix of exactly its own number of machines")
 def test_one_matrix_serves_algorithms_with_and_without_a_server(tmp_path: Path) -> None:
     file = matrix_file(tmp_path, "latency", np.ones((5, 5)), "ms")
     source = scenario(4, steps=1, network={"latency": file})

@@ -187,7 +187,7 @@ def test_a_long_list_of_waiting_nodes_is_cut() -> None:
     assert record.message.endswith("more; nothing can happen any more")
 
 
-@pytest.mark.xfail(strict=True, reason="execution.py:213: a stall is noticed, and dated, only when the time budget ends")
+@pytest.mark.xfail(strict=True, reason="Run._out_of_time: a stall is noticed, and dated, only when the time budget ends")
 def test_a_stall_is_dated_when_it_happens() -> None:
     source = scenario(3, compute={"time": "1 s"}, run={"simulated_time": "100 s"})
     record = prepared(source, program=stuck).execute()

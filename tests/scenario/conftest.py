@@ -13,11 +13,7 @@ METRICS = ("accuracy", "train_loss", "test_loss", "consensus_distance")
 
 
 def allreduce(node: Any, *, lr: Schedule, exchange: Literal["ring", "halving_doubling"] = "ring") -> Iterator[Any]:
-    """All-reduce.
-
-    Args:
-        lr: learning rate.
-    """
+    """All-reduce."""
     yield node, lr, exchange
 
 

@@ -18,8 +18,7 @@ from simnet.units import rate_to_text, seconds_to_text
 Read = Callable[..., Scenario]
 Values = st.SearchStrategy[Any]
 
-from hypothesis import Phase
-quick = settings(phases=[Phase.generate], max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 finite = st.floats(-1e6, 1e6)
 shares = st.floats(0, 1)
 counts = st.integers(1, 50)
@@ -167,9 +166,7 @@ def test_what_is_written_reads_back_as_an_equal_scenario(read: Read, plain: dict
 
 @quick
 @given(scenarios())
-def test_the_json_schema_accepts_what_is_a_scenario(
-    read: Read, schemas: AlgorithmSchemas, plain: dict[str, Any]
-) -> None:
+def test_the_json_schema_accepts_what_is_a_scenario(read: Read, schemas: AlgorithmSchemas, plain: dict[str, Any]) -> None:
     validator = jsonschema.Draft202012Validator(json_schema(schemas))
     validator.validate(plain)
     validator.validate(read(plain).to_plain())

@@ -21,11 +21,7 @@ def good(
     eta: float | Literal["auto"] | None = None,
     widths: tuple[int, ...] = (1, 2),
 ) -> Iterator[Any]:
-    """A good one.
-
-    Args:
-        lr: the learning rate.
-    """
+    """A good one."""
     yield node, lr, bits, order, eta, widths
 
 
@@ -49,20 +45,12 @@ def hiding(node: Any, *, copy: int) -> Iterator[Any]:
     yield node, copy
 
 
-def odd(node: Any, *, x: Iterator) -> Iterator[Any]:  # type: ignore[type-arg]
-    yield node, x
-
-
 def lost(node: Any, *, x: Nowhere) -> Iterator[Any]:  # type: ignore[name-defined]  # noqa: F821
     yield node, x
 
 
 def nodeless(*, lr: float) -> Iterator[Any]:
     yield lr
-
-
-def unholdable(node: Any, *, x: object.__class__.__class__ = type) -> Iterator[Any]:  # type: ignore[name-defined]
-    yield node, x
 
 
 def test_a_signature_becomes_a_frozen_model_that_refuses_unknown_keys() -> None:

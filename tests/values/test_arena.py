@@ -18,7 +18,6 @@ def arena_with(live: int, free: int) -> Arena:
     return arena
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="arena.py:62: shapes differ where (count + 1) / 2 <= free < count - 1")
 @pytest.mark.parametrize(("count", "free"), [(15, 10), (5, 3), (20, 11)])
 def test_more_slots_than_are_free(count: int, free: int) -> None:
     assert len(arena_with(1, free).allocate(count)) == count
@@ -31,9 +30,7 @@ def test_slots_are_used_once_at_a_time(data: st.DataObject) -> None:
     blocks: list[list[int]] = []
     most = 0
     for number in range(data.draw(st.integers(1, 25), "calls")):
-        free = len(arena.freed)
-        counts = [c for c in range(1, 13) if not (c + 1) / 2 <= free < c - 1]  # arena.py:62, see above
-        count = data.draw(st.sampled_from(counts), "count")
+        count = data.draw(st.integers(1, 12), "count")
         slots = arena.allocate(count)
         live = [slot for block in blocks for slot in block]
         assert len(set(slots)) == count
