@@ -1,4 +1,4 @@
-"""simnet's clock alone, values switched off, against the bare and the idiomatic SimPy loop of the same pattern (`bare_clock.py`).
+"""simnet's clock alone, values switched off, against two plain SimPy loops of the same pattern (`bare_clock.py`).
 
 Run `python benchmarks/event_layer.py` (`--help` names the options).
 """

@@ -30,4 +30,10 @@ class StalledError(SimnetError):
 
 
 class AlgorithmError(SimnetError):
-    """An algorithm's own code raised, or broke the node's rules."""
+    """An algorithm's own code raised, or broke the node's rules.
+
+    Attributes:
+        result: what was finished of the simulation all the same, if the error ended a whole one.
+    """
+
+    result: object = None

@@ -25,7 +25,7 @@ from simnet.metrics import METRICS
 from simnet.node import Node
 from simnet.observer import Budget, Observer, Snapshot
 from simnet.progress import Progress
-from simnet.result import RunRecord
+from simnet.result import RunRecord, Status
 from simnet.scenario import AlgorithmEntry, Deadline
 from simnet.setting import Setting
 from simnet.streams import stream, stream_key
@@ -144,13 +144,9 @@ class Run:
         self.nodes: list[Node] = []
 
     def execute(self) -> RunRecord:
-        """Runs to the end.
-
-        Raises:
-            AlgorithmError: if the algorithm's own code fails.
-        """
+        """Runs to the end, whichever way it ends."""
         start = perf_counter()
-        status: Literal["done", "diverged", "stalled"] = "done"
+        status: Status = "done"
         message = ""
         with quiet_collector():
             self.assemble()
@@ -158,12 +154,15 @@ class Run:
                 self.run_clock()
             except StalledError as error:
                 status, message = "stalled", str(error)
+            except AlgorithmError as error:
+                status, message = "failed", str(error)
         self.progress.advance(self.observer.total_steps / len(self.nodes), self.clock.now)
         if self.evaluations.message:
             status, message = "diverged", self.evaluations.message
         return self._record(status, message, perf_counter() - start)
 
     def assemble(self) -> None:
+        """Makes the network and the nodes, looks at the initial models, and starts every program."""
         setting, named = self.setting, self.named
         server = self.entry.server(named.parameters, setting.num_nodes, setting.vector_bits)
         num_machines = setting.num_nodes + (server is not None)
@@ -206,6 +205,12 @@ class Run:
         return stream_key(self.setting.seed, *names) >> 1
 
     def run_clock(self) -> None:
+        """Lets things happen until the observer has seen enough.
+
+        Raises:
+            StalledError: if nothing can happen any more and nodes still wait.
+            AlgorithmError: if the algorithm's own code fails.
+        """
         clock, observer = self.clock, self.observer
         if observer.budget.simulated_s < inf:
             alarm = Message(0, None, None, 0.0, 0, self._out_of_time)
@@ -242,7 +247,7 @@ class Run:
         told = "; ".join(waiting[:3]) + (f"; and {len(waiting) - 3} more" if len(waiting) > 3 else "")
         return f"t = {self.clock.now:g} s: {told or 'all nodes have ended before their budget'}; nothing can happen any more"
 
-    def _record(self, status: Literal["done", "diverged", "stalled"], message: str, wall_s: float) -> RunRecord:
+    def _record(self, status: Status, message: str, wall_s: float) -> RunRecord:
         evaluations, scenario = self.evaluations, self.setting.scenario
         last = evaluations.rows[-1] if evaluations.rows else {}
         average = None

@@ -149,8 +149,8 @@ class Node(Machine):
             An event to yield: its compute time is over. Its `value` is the gradient, a ``[D]`` vector.
         """
         seconds = next(self._compute_times)
-        start = max(self.clock.now, self.busy_until)
-        self.busy_until = start + seconds
+        now = self.clock.now
+        self.busy_until = seconds + (max(self.busy_until, now))
         self.busy_s += seconds
         self.gradients += 1
         return ComputeEvent(self.clock, self.busy_until, self.id, self._recorder.gradient(x))

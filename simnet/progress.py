@@ -43,7 +43,7 @@ class Progress(Protocol):
         Args:
             label: the algorithm's label.
             seed: the run's seed.
-            status: ``done``, ``diverged`` or ``stalled``.
+            status: ``done``, ``diverged``, ``stalled`` or ``failed``.
         """
 
     def close(self) -> None:

@@ -239,7 +239,11 @@ def check_machines(scenario: Scenario, seed: int, entries: list[Entry], complain
 def check_algorithm(
     scenario: Scenario, named: AlgorithmEntry, entry: Entry, weights: object, complain: Callable[[str], None]
 ) -> None:
-    """Whether an algorithm tolerates the waiting rule and the mixing matrix of a scenario."""
+    """Whether an algorithm can live with its parameters, and with the waiting rule and the mixing matrix of a scenario."""
+    try:
+        entry.check(named.parameters)
+    except ParameterError as error:
+        complain(str(error))
     wait = named.wait or scenario.run.wait
     rule = "deadline" if isinstance(wait, Deadline) else wait
     if not entry.asynchronous and not entry.pooled and rule not in entry.tolerates:

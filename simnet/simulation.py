@@ -12,7 +12,7 @@ import torch
 
 from simnet.algorithms import ALGORITHMS, Entry, find
 from simnet.environment import choose_device, describe_environment
-from simnet.errors import SimnetError
+from simnet.errors import AlgorithmError, SimnetError
 from simnet.execution import ExecutorName, Run
 from simnet.progress import Progress, Silent
 from simnet.result import Result, RunRecord
@@ -152,7 +152,7 @@ def run(
 
     Raises:
         ScenarioError: if the scenario is wrong or impossible, with all complaints at once.
-        AlgorithmError: if an algorithm's own code fails.
+        AlgorithmError: if an algorithm's own code fails; the error's ``result`` has all that was finished.
 
     Example:
         >>> result = run({
@@ -167,7 +167,13 @@ def run(
     overrides = dict(overrides or {})
     if seed is not None:
         overrides |= {"seed": seed}
-    return prepare(source, overrides, device).execute(executor, progress or Silent())
+    result = prepare(source, overrides, device).execute(executor, progress or Silent())
+    failed = [record.message for record in result.records if record.status == "failed"]
+    if failed:
+        error = AlgorithmError(failed[0])
+        error.result = result
+        raise error
+    return result
 
 
 def prepare(source: Source, overrides: Mapping[str, Any] | None = None, device: str = "auto") -> Plan:

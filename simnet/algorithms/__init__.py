@@ -6,7 +6,7 @@ from simnet.algorithms.adpsgd import adpsgd
 from simnet.algorithms.allreduce import allreduce, server_program
 from simnet.algorithms.detag import detag
 from simnet.algorithms.dpsgd import dpsgd
-from simnet.algorithms.moniqua import moniqua
+from simnet.algorithms.moniqua import check_bits, moniqua
 from simnet.algorithms.sgd import sgd
 from simnet.algorithms.table import Entry, algorithm, find
 
@@ -40,6 +40,7 @@ ALGORITHMS: dict[str, Entry] = {
             "Lu, De Sa 2020",
             "b bits per number to each neighbor",
             tolerates=("all", "deadline"),
+            check=check_bits,
             exceptions={"sgd": "combines before it adapts, as dpsgd does"},
         ),
         Entry(

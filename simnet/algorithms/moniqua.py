@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat
 
@@ -46,13 +47,8 @@ def moniqua(
     Message: b D bits to every neighbor in each step, no scale; gradients overlap with it. Needs W symmetric and doubly
     stochastic. Tolerates messages that a deadline drops: such a neighbor is left out of the sum.
 
-    Raises:
-        ParameterError: for stochastic rounding with 1 bit, whose delta is 1.
-
     Reference: Lu, De Sa: Moniqua: Modulo Quantized Communication in Decentralized SGD. ICML 2020, Algorithm 1.
     """
-    if quantizer == "stochastic" and bits < 2:
-        raise ParameterError("bits: found 1 with quantizer stochastic; at least 2 are needed; use quantizer nearest")
     quantize = ModuloQuantizer(theta, bits, quantizer)
     recover, count_wraps = ModuloRecovery(quantize.period), WrapCount(quantize.period)
     message_bits = bits * node.vector_bits / node.number_bits
@@ -71,3 +67,19 @@ def moniqua(
                 node.tally("wrap_violations", node.measure(count_wraps, recovered, truth))
                 x = x + weight * (recovered - own)
         node.x = x
+
+
+def check_bits(parameters: Mapping[str, Any]) -> None:
+    """Refuses stochastic rounding with 1 bit, whose delta is 1: nothing could be recovered.
+
+    Args:
+        parameters: of the scenario's entry.
+
+    Raises:
+        ParameterError: if that is what they say.
+
+    Example:
+        >>> check_bits({"quantizer": "nearest", "bits": 1})
+    """
+    if parameters["quantizer"] == "stochastic" and parameters["bits"] < 2:
+        raise ParameterError("bits: found 1 with quantizer stochastic; at least 2 are needed; use quantizer nearest")

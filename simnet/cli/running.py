@@ -23,7 +23,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         terminal: where to speak.
 
     Returns:
-        0, 3 if a run diverged or stalled, 130 if it was interrupted.
+        0, 2 if an algorithm's own code failed, 3 if a run diverged or stalled, 130 if it was interrupted.
 
     Raises:
         SimnetError: the scenario or the output is bad; nothing was written.

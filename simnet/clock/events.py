@@ -36,8 +36,8 @@ class ComputeEvent(simpy.Event):
         Raises:
             AlgorithmError: if the computation still runs.
         """
-        if not self.processed:
-            raise AlgorithmError("the gradient was read before its compute time was over; `yield` it first")
+        if self.callbacks is not None:
+            raise AlgorithmError("the gradient was read before its compute time was over; `yield` it first")  # type: ignore[unreachable]
         return self._value
 
 

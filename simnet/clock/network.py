@@ -81,7 +81,7 @@ class Network:
     def _unshared(self, link: Link, message: Message) -> None:
         """Sharing rule `none`: every message sees the full bandwidth of the narrowest limit on its way."""
         clock = self.clock
-        clock.at(clock.now + link.latency + message.bits / link.limit, message, link.priority)
+        clock.at(clock._now + link.latency + message.bits / link.limit, message, link.priority)
 
     def _queued(self, link: Link, message: Message) -> None:
         """Sharing rule `queue`: first come, first served, at each limit on the way."""

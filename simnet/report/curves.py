@@ -33,7 +33,7 @@ class Curve:
         mean: mean over the finished seeds.
         low: smallest of the finished seeds.
         high: largest of the finished seeds.
-        failed: the points of each run that diverged or stalled.
+        failed: the points of each run that diverged, stalled or failed.
         note: how many failed, and how; empty if none.
         num_seeds: how many seeds ran.
     """
@@ -200,7 +200,7 @@ def _over_seeds(runs: Sequence[Points]) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 def _failures(records: Sequence[RunRecord]) -> str:
     notes = []
-    for status in ("diverged", "stalled"):
+    for status in ("diverged", "stalled", "failed"):
         count = sum(record.status == status for record in records)
         if count:
             notes.append(status if count == len(records) else f"{count} of {len(records)} seeds {status}")

@@ -18,7 +18,7 @@ from simnet.report.style import count_text, unit_for
 from simnet.result import Result, RunRecord
 from simnet.units import format_seconds
 
-_STATUS_STYLES = {"done": "green", "diverged": "red", "stalled": "red"}
+_STATUS_STYLES = {"done": "green", "diverged": "red", "stalled": "red", "failed": "red"}
 _SHOWN = ("accuracy", "optimum_distance", "test_loss", "train_loss", "consensus_distance")
 _MOST_METRICS = 3
 NOTHING = "-"

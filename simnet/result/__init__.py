@@ -86,8 +86,9 @@ class Result:
 
     @property
     def exit_status(self) -> int:
-        """0, or 3 when a run diverged or stalled."""
-        return 0 if all(record.status == "done" for record in self.records) else 3
+        """0, or 3 when a run diverged or stalled, or 2 when an algorithm's own code failed."""
+        found = {record.status for record in self.records}
+        return 2 if "failed" in found else 3 if found - {"done"} else 0
 
     def models(self, label: str, seed: int | None = None) -> np.ndarray:
         """The nodes' models at every evaluation, the start first.

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Status = Literal["done", "diverged", "stalled"]
+Status = Literal["done", "diverged", "stalled", "failed"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,10 +47,10 @@ def load(
     Example:
         >>> load({"nodes": 4, "topolgy": "ring"}, algorithms=AlgorithmSchemas())
         Traceback (most recent call last):
-        simnet.errors.ScenarioError: scenario: topolgy: unknown key; did you mean topology?
-        scenario: problem: missing; it is needed here
+        simnet.errors.ScenarioError: scenario: problem: missing; it is needed here
         scenario: algorithms: missing; it is needed here
         scenario: run: missing; it is needed here
+        scenario: topolgy: unknown key; did you mean topology?
     """
     known = Known(algorithms, tuple(metrics))
     if isinstance(source, Scenario):

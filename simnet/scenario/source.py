@@ -89,7 +89,9 @@ class Plain:
                 self.complaints.append((here, f"found the key {ascii(shown(key))[1:-1]}; allowed: keys that are text"))
                 continue
             there = (*here, str(key))
-            self.lines[there] = marks[key][0] + 1 if key in marks else self.lines.get(here, 1)
+            # A mapping in Python has no lines; its complaints come in the order of its keys all the same.
+            unmarked = self.lines.get(here, 1) if marks else self._num_values
+            self.lines[there] = marks[key][0] + 1 if key in marks else unmarked
             plain[str(key)] = self.convert(inner, there)
         return plain
 

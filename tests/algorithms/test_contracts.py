@@ -87,7 +87,7 @@ def test_matrix_form_is_reproduced(case: Case) -> None:
 
 
 @pytest.mark.parametrize("lr", SCHEDULES, ids=lambda lr: next(iter(lr)))
-@each([case for case in SYNCHRONOUS if case.is_default])
+@each(SYNCHRONOUS)
 def test_learning_rate_schedules_enter_the_matrix_form(case: Case, lr: dict[str, object]) -> None:
     compare_with_matrix_form(case, nx.cycle_graph(4), lr, seed=1)
 

@@ -144,5 +144,5 @@ def test_a_second_question_must_wait() -> None:
 def test_who_cannot_answer_says_so() -> None:
     clock, (first, *_) = machines(Setup())
     first.question(1, None, 0.0)
-    with pytest.raises(AlgorithmError, match="node 0 asked node 1, which answers nothing; set `node.answer` first"):
+    with pytest.raises(AlgorithmError, match=r"node 0 asked node 1, which answers nothing; set `node\.answer` first"):
         clock.run_until_stopped()

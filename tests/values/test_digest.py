@@ -18,13 +18,13 @@ def digest(record: Callable[[Plane], object]) -> list[bytes]:
     return [recorder.digest() for recorder in plane.recorders]
 
 
-def one(weight: float = 0.1, other: int = 1, node: int = 0, limit: float = 1.0, kernel: Any = Clip()) -> Callable[..., Any]:
-    """A sum, a gradient at it, and a kernel applied to that."""
+def one(weight: float = 0.1, other: int = 1, node: int = 0, limit: float = 1.0, kernel: Any = None) -> Callable[..., Any]:
+    """A sum, a gradient at it, and a kernel (by default `Clip`) applied to that."""
 
     def record(plane: Plane) -> None:
         recorder = plane.recorders[node]
         gradient = recorder.gradient(plane.models[0] + weight * plane.models[other])
-        recorder.apply(kernel, gradient, *([gradient] if kernel == Largest() else []), constants=(limit,))
+        recorder.apply(kernel or Clip(), gradient, *([gradient] if kernel == Largest() else []), constants=(limit,))
 
     return record
 
