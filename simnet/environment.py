@@ -60,6 +60,7 @@ def describe_environment(device: torch.device, threads: int) -> dict[str, Any]:
     }
 
 
+@cache
 def installed(package: str) -> str:
     """A package's version; empty if it is not installed."""
     try:

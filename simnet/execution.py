@@ -16,8 +16,7 @@ import numpy as np
 import torch
 
 from simnet.algorithms import Entry
-from simnet.clock import Clock, Machine, Message, Network, compute_times
-from simnet.clock.clock import BUDGET
+from simnet.clock import Clock, Machine, Network, compute_times
 from simnet.clock.parameters import LinkParameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
@@ -29,16 +28,16 @@ from simnet.result import RunRecord, Status
 from simnet.scenario import AlgorithmEntry, Deadline
 from simnet.setting import Setting
 from simnet.streams import stream, stream_key
-from simnet.values import EagerExecutor, Executor, Recorder, Row, SilentRecorder, WaveExecutor
+from simnet.values import LEAF, EagerExecutor, Executor, Recorder, Row, SilentRecorder, WaveExecutor
 
 ExecutorName = Literal["deferred", "eager", "off"]
 
-NODE_STEPS_AT_ONCE = {"synchronous": 2048, "asynchronous": 16384}
+NODE_STEPS_AT_ONCE = {"synchronous": 2048, "asynchronous": 32768}
 """How many node-steps are recorded before they are computed.
 
 Nodes in step fill a batch with a single step each, and what is recorded should fit in a cache. Nodes out of step leave
 the last waves before each computation half empty, so it should come seldom (n = 64, 50 % jitter: mean batch 0.78 n at
-8192, 0.81 n at 16384).
+8192, 0.81 n at 16384, 0.83 n at 32768); evaluations wait for it, as long as the models that they hold fit.
 """
 
 MEMORY_BUDGET = 2 << 30
@@ -120,8 +119,7 @@ class Run:
         self.progress = progress
         self.entry = entry
         problem = setting.problem
-        row_bytes = problem.num_parameters * torch.empty((), dtype=problem.dtype).element_size()
-        max_batch = max(1, MEMORY_BUDGET // (8 * row_bytes))
+        max_batch = max(1, MEMORY_BUDGET // (64 * problem.num_parameters))
         self.executor: Executor = EagerExecutor(problem) if executor == "eager" else WaveExecutor(problem, max_batch)
         self.is_silent = executor == "off"
         steps_per_epoch = float(np.mean([problem.epoch_length(i) for i in range(setting.num_nodes)]))
@@ -159,7 +157,9 @@ class Run:
         self.progress.advance(self.observer.total_steps / len(self.nodes), self.clock.now)
         if self.evaluations.message:
             status, message = "diverged", self.evaluations.message
-        return self._record(status, message, perf_counter() - start)
+        record = self._record(status, message, perf_counter() - start)
+        self.executor.close()
+        return record
 
     def assemble(self) -> None:
         """Makes the network and the nodes, looks at the initial models, and starts every program."""
@@ -194,11 +194,12 @@ class Run:
         if server is not None:
             machine = Machine(setting.num_nodes, self.clock, network, self.machines)
             self.machines.append(machine)
-            self.clock.process(server(machine))
+            self.processes.append(self.clock.process(server(machine)))
+            self.observer.extra_machines.append(machine)
 
     def _initial_rows(self) -> list[Row]:
         slots = self.executor.store(self.setting.initial_models)
-        rows = [Row.leaf(slot, key, self.executor.freed) for key, slot in enumerate(slots)]
+        rows = [Row.leaf(slot, LEAF + i, self.executor.freed) for i, slot in enumerate(slots)]
         return rows * self.setting.num_nodes if len(rows) == 1 else rows
 
     def _shared_key(self, *names: int | str) -> int:
@@ -211,21 +212,15 @@ class Run:
             StalledError: if nothing can happen any more and nodes still wait.
             AlgorithmError: if the algorithm's own code fails.
         """
-        clock, observer = self.clock, self.observer
-        if observer.budget.simulated_s < inf:
-            alarm = Message(0, None, None, 0.0, 0, self._out_of_time)
-            clock.at(observer.budget.simulated_s, alarm, BUDGET)
+        clock, limit = self.clock, self.observer.budget.simulated_s
         try:
-            clock.run_until_stopped()
+            clock.run_until(limit)
         except Exception as error:
             raise self._explained(error) from error
+        if clock.is_idle and not clock.is_stopped:
+            raise StalledError(self._who_waits())
         if not clock.is_stopped:
-            raise StalledError(self._who_waits())
-
-    def _out_of_time(self, _: object) -> None:
-        if self.clock.is_idle:
-            raise StalledError(self._who_waits())
-        self.observer.out_of_time()
+            self.observer.out_of_time()
 
     def _explained(self, error: Exception) -> Exception:
         """An error in an algorithm's own code, told in one sentence that says where; any other as it is."""
@@ -239,13 +234,19 @@ class Run:
         return AlgorithmError(f"{where}: {type(error).__name__}: {error}{line_of(error)}")
 
     def _who_waits(self) -> str:
-        waiting = [
-            f"node {machine.id} in step {machine.step} waits for {' and '.join(machine.waits_for())}"
-            for machine in self.machines
-            if machine.waits_for()
+        """Whoever waits in vain, first those who wait for somebody that waits for nobody."""
+        waiting = {machine.id: machine for machine in self.machines if self._is_waiting(machine)}
+        first = sorted(waiting.values(), key=lambda machine: all(i in waiting for i in machine.awaited()))
+        told = [
+            f"node {machine.id} in step {machine.step} (t = {self.clock.now:g} s) waits for {machine.waits_for()}"
+            for machine in first
         ]
-        told = "; ".join(waiting[:3]) + (f"; and {len(waiting) - 3} more" if len(waiting) > 3 else "")
-        return f"t = {self.clock.now:g} s: {told or 'all nodes have ended before their budget'}; nothing can happen any more"
+        more = f"; and {len(told) - 3} more" if len(told) > 3 else ""
+        waits = "; ".join(told[:3]) + more if told else "all nodes have ended before their budget"
+        return f"{waits}; nothing can happen any more"
+
+    def _is_waiting(self, machine: Machine) -> bool:
+        return bool(machine.awaited()) or self.processes[machine.id].is_alive
 
     def _record(self, status: Status, message: str, wall_s: float) -> RunRecord:
         evaluations, scenario = self.evaluations, self.setting.scenario
@@ -303,8 +304,8 @@ class Run:
         setting, scenario = self.setting, self.setting.scenario
         digest = blake2b(digest_size=16)
         start = setting.initial_models.cpu().numpy().tobytes()
-        facts = (setting.problem.describe(), setting.seed, scenario.dtype, scenario.threads, setting.device.type)
-        for part in (repr(facts).encode(), start, code_version().encode()):
+        facts = (setting.seed, scenario.dtype, scenario.threads, setting.device.type)
+        for part in (repr(facts).encode(), setting.problem.fingerprint(), start, code_version().encode()):
             digest.update(part)
         for node in self.nodes:
             digest.update(node.digest())
@@ -331,6 +332,7 @@ def budget_of(setting: Setting, steps_per_epoch: float, is_asynchronous: bool) -
         simulated_s=inf if run.simulated_time is None else run.simulated_time,
         evaluate_every=run.evaluate_every or 10,
         compute_every=max(1, NODE_STEPS_AT_ONCE[kind] // setting.num_nodes),
+        most_snapshots=max(1, MEMORY_BUDGET // (8 * setting.num_nodes * setting.problem.num_parameters)),
     )
 
 

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from simnet.clock import ComputeEvent, Machine, Payload, Program, Receipt
+from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
 from simnet.values import ZERO, Combination, Kernel, Recorder, Row, Scalar, Vector
 
@@ -113,6 +114,7 @@ class Node(Machine):
         self.busy_until = 0.0
         self.tallies: list[tuple[int, str, Scalar]] = []
         self._wait = place.wait
+        self._routes: list[Route] = []
         self._mixing_weights = (place.self_weight, *place.weights)
         self._recorder = recorder
         self._observer = observer
@@ -133,7 +135,7 @@ class Node(Machine):
     def x(self, vector: Vector) -> None:
         if self.asking is not None and self.is_locked:
             raise AlgorithmError("changes its model while its own atomic question is without reply")
-        self._x = self._recorder.row(vector)
+        self._x = self._recorder.assign(vector)
 
     def steps(self) -> Iterator[int]:
         """This node's steps 0, 1, 2, ... until the run's budget of steps or epochs ends."""
@@ -163,7 +165,9 @@ class Node(Machine):
         """
         wait = self._wait
         content, bits = self.pack(payload)
-        self.broadcast(self.listeners, content, tag, bits, newest=wait == "none")
+        if not self._routes:
+            self._routes = self.routes(self.listeners, newest=wait == "none")
+        self.broadcast(self._routes, content, tag, bits)
         if wait == "all":
             return self.collect(self.neighbors, tag)
         return self.collect_newest() if isinstance(wait, str) else self.collect_until(self.neighbors, tag, wait)
@@ -190,8 +194,8 @@ class Node(Machine):
             present = [j for j in neighbors if j in received]
             others = [w for j, w in zip(neighbors, self.weights, strict=True) if j in received]
             neighbors, weights = tuple(present), (self.self_weight + sum(self.weights) - sum(others), *others)
-        rows = (self._recorder.row(own), *[received[j] for j in neighbors])
-        return Combination(rows, weights)  # type: ignore[arg-type]  # what is sent is a row already
+        own = own if isinstance(own, Row) else self._recorder.row(own)
+        return Combination((own, *[received[j] for j in neighbors]), weights)  # type: ignore[arg-type]  # sent as rows
 
     @property
     def zeros(self) -> Vector:
@@ -230,6 +234,8 @@ class Node(Machine):
 
     def pack(self, payload: Any) -> tuple[Any, float]:
         """What goes over the wire for a payload, and its size: a vector, a number, a tuple of them, or a `Payload`."""
+        if isinstance(payload, Row):
+            return payload, self.vector_bits
         if isinstance(payload, Vector):
             return self._recorder.row(payload), self.vector_bits
         if isinstance(payload, tuple):

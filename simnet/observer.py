@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil, inf
 
+from simnet.clock import Machine
 from simnet.node import Node
 from simnet.values import Executor, Row
 
@@ -25,12 +26,14 @@ class Budget:
         simulated_s: seconds; infinite if only steps count.
         evaluate_every: steps between two evaluations.
         compute_every: most steps that are recorded before the executor computes them.
+        most_snapshots: how many evaluations of an asynchronous run may wait for that.
     """
 
     steps: float
     simulated_s: float
     evaluate_every: int
     compute_every: int
+    most_snapshots: int = 1
 
 
 @dataclass
@@ -55,7 +58,7 @@ class Snapshot:
         """Takes in one node as it is now."""
         self.time_s = node.now
         self.bits_sent += node.bits_sent
-        self.gradients += node.gradients
+        self.gradients += node.gradients - (node.busy_until > node.now)
         self.busy_s += node.busy_s - max(0.0, node.busy_until - node.now)
         self.rows[node.id] = node.x
 
@@ -88,7 +91,9 @@ class Observer:
         self.budget = budget
         self.last_step = budget.steps
         self.evaluate_every = budget.evaluate_every
-        self.compute_every = ceil(self.evaluate_every / ceil(self.evaluate_every / budget.compute_every))
+        self.compute_every = budget.compute_every
+        if not asynchronous:  # so that the last steps before an evaluation are no shorter a stretch than the others
+            self.compute_every = ceil(self.evaluate_every / ceil(self.evaluate_every / budget.compute_every))
         self.asynchronous = asynchronous
         self.executor = executor
         self.evaluate = evaluate
@@ -100,6 +105,8 @@ class Observer:
         self.counters: Counter[str] = Counter()
         self.snapshots: dict[int, Snapshot] = {}
         self.latest = Snapshot(0)
+        self.waiting: list[Snapshot] = []
+        self.extra_machines: list[Machine] = []
         self.evaluated_step: float = 0
 
     def begin(self, nodes: Sequence[Node]) -> None:
@@ -130,15 +137,16 @@ class Observer:
             snapshot = self.snapshots.get(node.step) or self.snapshots.setdefault(node.step, Snapshot(node.step))
             snapshot.add(node)
             if len(snapshot.rows) == len(self.nodes):
+                snapshot.bits_sent += sum(machine.bits_sent for machine in self.extra_machines)
                 self._reach(self.snapshots.pop(node.step))
 
     def out_of_time(self) -> None:
         """The budget of simulated seconds is used up: looks at the models once more, if they have moved on."""
         if self.asynchronous:
             self.latest = self._snapshot_now(self.total_steps / len(self.nodes))
-        if not self.finished and self.latest.step > self.evaluated_step:
-            self._compute(self.latest)
-            self.evaluate(self.latest)
+        if self.latest.step > self.evaluated_step:
+            self.waiting.append(self.latest)
+        self._look()
         self._end_if(True)
 
     def _end_if(self, is_over: bool) -> None:
@@ -147,33 +155,48 @@ class Observer:
             self.stop()
 
     def _is_due(self, step: int) -> bool:
-        """Whether models are to be computed: at evaluations, and often enough in between."""
+        """Whether a step has to be looked at: for an evaluation, or because much has been recorded since the last one."""
         return not step % self.evaluate_every % self.compute_every or step == self.last_step
 
     def _snapshot_now(self, step: float) -> Snapshot:
         snapshot = Snapshot(step)
         for node in self.nodes:
             snapshot.add(node)
+        snapshot.bits_sent += sum(machine.bits_sent for machine in self.extra_machines)
         return snapshot
 
     def _reach(self, snapshot: Snapshot) -> None:
         self.latest = snapshot
         step = int(snapshot.step)
-        if self._is_due(step):
-            self._compute(snapshot)
-        if not step % self.budget.evaluate_every or step == self.budget.steps:
+        is_last = step == self.last_step
+        if is_last or not step % self.evaluate_every:
             self.evaluated_step = step
-            self._end_if(not self.evaluate(snapshot))
-        self._end_if(step == self.budget.steps)
+            self.waiting.append(snapshot)
+            may_wait = self.asynchronous and step % self.compute_every and len(self.waiting) < self.budget.most_snapshots
+            if is_last or not may_wait:
+                self._look()
+        elif self._is_due(step):
+            self._compute([snapshot])
+        self._end_if(is_last)
 
-    def _compute(self, snapshot: Snapshot) -> None:
+    def _look(self) -> None:
+        """Evaluates whatever waits for it, in order."""
+        waiting, self.waiting = self.waiting, []
+        if waiting:
+            self._compute(waiting)
+        for snapshot in waiting:
+            if not self.finished:
+                self._end_if(not self.evaluate(snapshot))
+
+    def _compute(self, snapshots: Sequence[Snapshot]) -> None:
         """Computes the models, and the tallies of the steps that led to them."""
         due = []
-        before = inf if self.asynchronous else snapshot.step
+        before = inf if self.asynchronous else snapshots[-1].step
         for node in self.nodes:
             count = sum(step < before for step, _, _ in node.tallies)
             due += [(name, scalar) for _, name, scalar in node.tallies[:count]]
             del node.tallies[:count]
-        self.executor.compute([*snapshot.models(), *[scalar for _, scalar in due]])
+        models = [row for snapshot in snapshots for row in snapshot.models()]
+        self.executor.compute([*models, *[scalar for _, scalar in due]])
         for name, scalar in due:
             self.counters[name] += int(scalar.value)

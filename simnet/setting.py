@@ -214,10 +214,13 @@ def build_setting(scenario: Scenario, seed: int, device: torch.device, entries: 
     check_machines(scenario, seed, entries, complaints)
     if scenario.run.steps is None and scenario.run.epochs is None and not compute_time(scenario):
         complaints.add("run", "only simulated_time, but gradients take no time; give compute.time, steps or epochs")
+    spectrum = Spectrum(None, None, "")
+    if "weights" in found:
+        spectrum = spectral_gap(found["weights"], topology=scenario.topology, mixing=scenario.mixing)  # type: ignore[arg-type]
     for index, (named, entry) in enumerate(zip(scenario.algorithms, entries, strict=True)):
-        check_algorithm(scenario, named, entry, found.get("weights"), partial(complaints.add, f"algorithms.{index}"))
+        complain = partial(complaints.add, f"algorithms.{index}")
+        check_algorithm(scenario, named, entry, found.get("weights"), spectrum.rho, complain)
     complaints.raise_if_any()
-    spectrum = spectral_gap(found["weights"], topology=scenario.topology, mixing=scenario.mixing)  # type: ignore[arg-type]
     setting = Setting(scenario, seed, device, spectrum=spectrum, **found)  # type: ignore[arg-type]
     with complaints.about("init"):
         _ = setting.initial_models
@@ -237,11 +240,16 @@ def check_machines(scenario: Scenario, seed: int, entries: list[Entry], complain
 
 
 def check_algorithm(
-    scenario: Scenario, named: AlgorithmEntry, entry: Entry, weights: object, complain: Callable[[str], None]
+    scenario: Scenario,
+    named: AlgorithmEntry,
+    entry: Entry,
+    weights: object,
+    rho: float | None,
+    complain: Callable[[str], None],
 ) -> None:
     """Whether an algorithm can live with its parameters, and with the waiting rule and the mixing matrix of a scenario."""
     try:
-        entry.check(named.parameters)
+        entry.check(named.parameters, rho)
     except ParameterError as error:
         complain(str(error))
     wait = named.wait or scenario.run.wait
@@ -249,6 +257,8 @@ def check_algorithm(
     if not entry.asynchronous and not entry.pooled and rule not in entry.tolerates:
         allowed = " or ".join(f"wait: {w}" for w in entry.tolerates)
         complain(f"{named.label} needs {allowed}, but this scenario says wait: {rule}; give it a wait of its own")
+    if (entry.asynchronous or rule == "none") and not entry.pooled and not compute_time(scenario):
+        complain(f"{named.label} never waits for a round, so gradients that take no time would never end; give compute.time")
     if entry.doubly_stochastic and entry.uses_topology and weights is not None and not is_doubly_stochastic(weights):  # type: ignore[arg-type]
         complain(
             f"{named.label} needs a doubly stochastic mixing matrix (rows and columns sum to 1); "

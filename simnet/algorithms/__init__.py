@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simnet.algorithms.adpsgd import adpsgd
 from simnet.algorithms.allreduce import allreduce, server_program
-from simnet.algorithms.detag import detag
+from simnet.algorithms.detag import check_eta, detag
 from simnet.algorithms.dpsgd import dpsgd
 from simnet.algorithms.moniqua import check_bits, moniqua
 from simnet.algorithms.sgd import sgd
@@ -33,6 +33,7 @@ ALGORITHMS: dict[str, Entry] = {
             detag,
             "Lu, De Sa 2023",
             "2 vectors to each neighbor",
+            check=check_eta,
             exceptions={"sgd": "the mean uses the gradient of the phase before"},
         ),
         Entry(

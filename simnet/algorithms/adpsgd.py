@@ -18,7 +18,8 @@ def adpsgd(node: Node, *, lr: Schedule) -> Program:
 
     Only ``node.may_ask`` is asked: the active side of a bipartite graph asks the passive one, as in the paper; in other
     graphs an edge is asked from its smaller node to its larger one. Either way nobody waits in a circle. A node that
-    has asked is locked until the reply arrives, and questions to it wait in line.
+    has asked is locked until the reply arrives, and questions to it wait in line. While a reply is under way one of the
+    two has averaged already; an evaluation at that moment sees it so, and the average model off by as much.
 
     Args:
         node: the node that runs this.

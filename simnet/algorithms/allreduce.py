@@ -34,7 +34,8 @@ def allreduce(node: Node, *, lr: Schedule, exchange: Exchange = "ring", chunks: 
             * ``halving_doubling``: 2 log2(n) lat + 2 (n - 1) / n M / bw; other n fold the odd nodes into their partners
               first, for 2 (lat + M / bw) more;
             * ``parameter_server``: an extra machine, number n; 2 (lat + n M / bw) if bw is the limit of its up- and
-              downlink under ``sharing: queue``, and towards 2 lat + n M / bw with many chunks.
+              downlink under ``sharing: queue``, and towards 2 lat + n M / bw with many chunks. Later steps overlap: the
+              first node that is served goes on while the server still sends to the others.
         chunks: pieces in which the parameter server's messages go.
 
     Yields:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import sqrt
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import NonNegativeFloat, PositiveInt
 
-from simnet.errors import AlgorithmError
+from simnet.errors import ParameterError
 from simnet.node import Node, Program
 from simnet.schedule import Schedule
 from simnet.values import Vector
@@ -78,13 +79,27 @@ def acceleration(rho: float | None) -> float:
         rho: ``||W - J||_2``; None if it was not computed.
 
     Raises:
-        AlgorithmError: if rho is not known.
+        ParameterError: if rho is not known.
 
     Example:
         >>> acceleration(0.6), acceleration(0.0)
         (0.11111111111111112, 0.0)
     """
     if rho is None:
-        raise AlgorithmError("eta: auto needs the spectral gap, which is not computed for so many nodes; give a number")
+        raise ParameterError("eta: found auto, but the spectral gap is not computed for so many nodes; give a number")
     root = sqrt(max(0.0, 1 - rho**2))
     return (1 - root) / (1 + root)
+
+
+def check_eta(parameters: Mapping[str, Any], rho: float | None) -> None:
+    """Refuses ``eta: auto`` where the spectral gap is not known.
+
+    Args:
+        parameters: of the scenario's entry.
+        rho: ``||W - J||_2``; None if it was not computed.
+
+    Raises:
+        ParameterError: if that is what they say.
+    """
+    if parameters["eta"] == "auto":
+        acceleration(rho)

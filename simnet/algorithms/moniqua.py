@@ -69,7 +69,7 @@ def moniqua(
         node.x = x
 
 
-def check_bits(parameters: Mapping[str, Any]) -> None:
+def check_bits(parameters: Mapping[str, Any], _: float | None = None) -> None:
     """Refuses stochastic rounding with 1 bit, whose delta is 1: nothing could be recovered.
 
     Args:

@@ -35,7 +35,7 @@ class Entry:
         doubly_stochastic: whether it needs rows and columns of the mixing matrix to sum to one.
         uses_topology: whether the topology and the mixing matrix matter to it at all.
         pooled: whether it runs on one machine with the data of all.
-        check: raises a `ParameterError` for parameters that do not go together.
+        check: raises a `ParameterError` for parameters that do not go together, or not with this rho (None: unknown).
         server: builds the program of an extra machine out of (parameters, n, bits of a vector), or returns None.
         exceptions: contract tests that it does not pass, with the reason.
     """
@@ -48,7 +48,7 @@ class Entry:
     doubly_stochastic: bool = True
     uses_topology: bool = True
     pooled: bool = False
-    check: Callable[[Mapping[str, Any]], None] = lambda _: None
+    check: Callable[[Mapping[str, Any], float | None], None] = lambda *_: None
     server: Callable[[Mapping[str, Any], int, float], Callable[[Machine], Program] | None] = lambda *_: None
     exceptions: Mapping[str, str] = field(default_factory=dict)
 

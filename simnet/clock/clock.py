@@ -9,11 +9,10 @@ import simpy
 
 # The order of simultaneous events is part of the model, so that it cannot depend on who was scheduled first: ends of
 # computations by node, then messages by (sender, receiver), then deadlines, which so see every message of their own
-# moment; the budget comes last.
+# moment.
 WAKE: Final = 1
 MESSAGE: Final = 1 << 40
 DEADLINE: Final = 1 << 60
-BUDGET: Final = 1 << 61
 
 
 class Clock(simpy.Environment):
@@ -41,13 +40,19 @@ class Clock(simpy.Environment):
         """
         heappush(self._queue, (time, priority, next(self._eid), event))  # type: ignore[misc]
 
-    def run_until_stopped(self) -> None:
-        """Lets things happen, one event after the other, until somebody calls `stop` or nothing is left.
+    def run_until(self, limit: float) -> None:
+        """Lets things happen, one event after the other, until `stop`, until the limit, or until nothing is left.
 
         The same as calling ``step`` in a loop, without the call.
+
+        Args:
+            limit: in simulated seconds; what happens at that very moment is included.
         """
         queue = self._queue
         while queue and not self.is_stopped:
+            if queue[0][0] > limit:
+                self._now = limit
+                return
             self._now, _, _, event = heappop(queue)
             callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
             for callback in callbacks:

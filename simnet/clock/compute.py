@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import repeat
+from math import exp, pi, sqrt
 
 import numpy as np
+from scipy.special import ndtr
 
 from simnet.scenario import Compute
 from simnet.streams import stream
@@ -60,8 +62,9 @@ def lognormal(rng: np.random.Generator, sigma: float) -> np.ndarray:
 
 
 def normal(rng: np.random.Generator, std: float) -> np.ndarray:
-    """Factors ``1 + std Z``, never below 0."""
-    return np.maximum(1 + std * rng.standard_normal(BLOCK), 0.0)
+    """Factors ``1 + std Z``, cut at 0 and scaled so that the mean is 1 all the same."""
+    mean = ndtr(1 / std) + std * exp(-0.5 / std**2) / sqrt(2 * pi) if std else 1.0
+    return np.maximum(1 + std * rng.standard_normal(BLOCK), 0.0) / mean
 
 
 def exponential(rng: np.random.Generator, std: float) -> np.ndarray:

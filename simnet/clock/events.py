@@ -37,8 +37,8 @@ class ComputeEvent(simpy.Event):
             AlgorithmError: if the computation still runs.
         """
         if self.callbacks is not None:
-            raise AlgorithmError("the gradient was read before its compute time was over; `yield` it first")  # type: ignore[unreachable]
-        return self._value
+            raise AlgorithmError("the gradient was read before its compute time was over; `yield` it first")
+        return self._value  # type: ignore[unreachable]  # SimPy does not say that callbacks become None
 
 
 class Message(simpy.Event):
@@ -50,21 +50,21 @@ class Message(simpy.Event):
         payload: what the algorithm sent.
         bits: its size on the wire.
         step: the sender's step when it was sent.
-        arrive: is called with the message when it arrives.
+        arrive: the one function that is called with the message when it arrives.
     """
 
     _ok = True
     __slots__ = ("bits", "callbacks", "payload", "sender", "step", "tag")
 
     def __init__(
-        self, sender: int, tag: Any, payload: Any, bits: float, step: int, arrive: Callable[[Message], None]
+        self, sender: int, tag: Any, payload: Any, bits: float, step: int, arrive: tuple[Callable[[Message], None]]
     ) -> None:
         self.sender = sender
         self.tag = tag
         self.payload = payload
         self.bits = bits
         self.step = step
-        self.callbacks = (arrive,)  # type: ignore[assignment]  # a tuple is made faster than a list
+        self.callbacks = arrive  # type: ignore[assignment]  # a tuple that all messages of a link share
 
 
 class Receipt(simpy.Event):
@@ -88,6 +88,7 @@ class Receipt(simpy.Event):
         self.tag = tag
         self.wanted = wanted
         self.box = box
+        self.num_missing = len(wanted) - len(box)
 
     @property
     def missing(self) -> list[int]:

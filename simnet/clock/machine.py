@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Generator, Hashable
 from dataclasses import dataclass
 from typing import Any
+from weakref import ref
 
 import simpy
 
@@ -16,6 +17,9 @@ from simnet.errors import AlgorithmError
 
 Program = Generator[simpy.Event, Any, None]
 """What runs on a machine: it yields the events that it waits for."""
+
+Route = tuple[Link, tuple[Callable[[Message], None]]]
+"""A link, and what happens at its end when a message arrives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,33 +83,37 @@ class Machine:
         """Sends a message of so many bits to one machine; it arrives when the network says."""
         self._dispatch(self._link(receiver), content, tag, bits, self.machines[receiver].deliver)
 
-    def broadcast(self, receivers: Collection[int], content: Any, tag: Hashable, bits: float, newest: bool = False) -> None:
-        """Sends the same message to several machines; of `newest` messages, only the last one of a sender is kept."""
+    def routes(self, receivers: Collection[int], newest: bool) -> list[Route]:
+        """How to reach these machines, found once for many messages; of `newest` messages only the last one is kept."""
+        machines = [self.machines[receiver] for receiver in receivers]
+        return [(self._link(machine.id), (machine.renew if newest else machine.deliver,)) for machine in machines]
+
+    def broadcast(self, routes: list[Route], content: Any, tag: Hashable, bits: float) -> None:
+        """Sends the same message along several routes."""
         sender, step, transmit = self.id, self.step, self.network.transmit
-        for receiver in receivers:
-            machine = self.machines[receiver]
-            arrive = machine.renew if newest else machine.deliver
-            transmit(self._link(receiver), Message(sender, tag, content, bits, step, arrive))
-        self.bits_sent += bits * len(receivers)
-        self.messages_sent += len(receivers)
+        for link, arrive in routes:
+            transmit(link, Message(sender, tag, content, bits, step, arrive))
+        self.bits_sent += bits * len(routes)
+        self.messages_sent += len(routes)
 
     def collect(self, senders: Collection[int], tag: Hashable) -> Receipt:
         """An event: one message of this tag from each of these senders has arrived; its value is ``{sender: content}``."""
-        if tag in self.waiting:
-            raise AlgorithmError(f"already waits for message {tag!r} of nodes {self.waiting[tag].missing}")
-        box = self.inbox.pop(tag, None)
-        receipt = Receipt(self.clock, tag, senders, {} if box is None else box)
-        if len(receipt.box) == len(senders):
-            receipt.complete(receipt.box)
+        waiting = self.waiting
+        if tag in waiting:
+            raise AlgorithmError(f"already waits for message {tag!r} of nodes {waiting[tag].missing}")
+        box = self.inbox.pop(tag) if tag in self.inbox else {}
+        receipt = Receipt(self.clock, tag, senders, box)
+        if receipt.num_missing:
+            waiting[tag] = receipt
         else:
-            self.waiting[tag] = receipt
+            receipt.complete(box)
         return receipt
 
     def collect_until(self, senders: Collection[int], tag: Hashable, deadline: float) -> Receipt:
         """Like `collect`, but gives up after `deadline` seconds: then the value has what came, and what is late is dropped."""
         receipt = self.collect(senders, tag)
         if not receipt.processed:
-            alarm = Message(self.id, tag, receipt, 0.0, self.step, self._give_up)
+            alarm = Message(self.id, tag, ref(receipt), 0.0, self.step, (self._give_up,))
             self.clock.at(self.clock.now + deadline, alarm, DEADLINE + self.id)
         return receipt
 
@@ -117,16 +125,18 @@ class Machine:
 
     def deliver(self, message: Message) -> None:
         """A message arrives: it goes to whoever waits for it, or into the inbox."""
-        receipt = self.waiting.get(message.tag)
-        if receipt is None:
+        tag, sender = message.tag, message.sender
+        if tag not in self.waiting:
             self._keep(message)
             return
+        receipt = self.waiting[tag]
         box = receipt.box
-        if message.sender in box:
-            raise AlgorithmError(f"node {message.sender} sent message {message.tag!r} to node {self.id} twice")
-        box[message.sender] = message.payload
-        if len(box) == len(receipt.wanted):
-            del self.waiting[message.tag]
+        if sender in box:
+            raise AlgorithmError(f"node {sender} sent message {tag!r} to node {self.id} twice")
+        box[sender] = message.payload
+        receipt.num_missing -= 1
+        if not receipt.num_missing:
+            del self.waiting[tag]
             receipt.complete(box)
 
     def renew(self, message: Message) -> None:
@@ -155,12 +165,17 @@ class Machine:
         """Whether an atomic question of this machine is still without reply."""
         return self.asking is not None and self.asking[1] is not None
 
-    def waits_for(self) -> list[str]:
-        """What this machine waits for, in words; empty if for nothing."""
-        told = [f"message {tag!r} of nodes {receipt.missing}" for tag, receipt in self.waiting.items()]
+    def awaited(self) -> list[int]:
+        """The machines whose messages or reply this one waits for."""
+        of_messages = [i for receipt in self.waiting.values() for i in receipt.missing]
+        return of_messages + ([] if self.asking is None else list(self.asking[0].wanted))
+
+    def waits_for(self) -> str:
+        """What this machine waits for, in words."""
+        told = [f"message {told_tag(receipt)!r} of nodes {receipt.missing}" for receipt in self.waiting.values()]
         if self.asking is not None:
             told.append(f"the reply of node {min(self.asking[0].wanted)}")
-        return told
+        return " and ".join(told) or "an event of its own making"
 
     def _link(self, receiver: int) -> Link:
         try:
@@ -174,7 +189,7 @@ class Machine:
     ) -> None:
         self.bits_sent += bits
         self.messages_sent += 1
-        self.network.transmit(link, Message(self.id, tag, content, bits, self.step, arrive))
+        self.network.transmit(link, Message(self.id, tag, content, bits, self.step, (arrive,)))
 
     def _keep(self, message: Message) -> None:
         """Nobody waits for it: it has come early, or, after a deadline, too late."""
@@ -191,8 +206,8 @@ class Machine:
         box[message.sender] = message.payload
 
     def _give_up(self, alarm: Message) -> None:
-        receipt: Receipt = alarm.payload
-        if not receipt.processed:
+        receipt: Receipt | None = alarm.payload()  # a weak reference: the alarm may ring long after all was received
+        if receipt is not None and not receipt.processed:
             self.late[receipt.tag] = len(receipt.missing)
             del self.waiting[receipt.tag]
             receipt.complete(receipt.box)
@@ -222,3 +237,10 @@ class Machine:
 
     def _no_answer(self, sender: int, payload: Any) -> Any:
         raise AlgorithmError(f"node {sender} asked node {self.id}, which answers nothing; set `node.answer` first")
+
+
+def told_tag(receipt: Receipt) -> Hashable:
+    """The tag as the algorithm wrote it: `receive` puts the sender before it, so that senders cannot get mixed up."""
+    is_of_one = isinstance(receipt.tag, tuple) and len(receipt.tag) == 2 and receipt.wanted == receipt.tag[:1]
+    tag: Hashable = receipt.tag[1] if is_of_one else receipt.tag
+    return tag

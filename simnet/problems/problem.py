@@ -6,7 +6,8 @@ Shapes: ``N`` nodes, ``D`` parameters, ``B`` gradients in one batched call, ``b`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,3 +85,14 @@ class Problem(ABC):
     @abstractmethod
     def describe(self) -> str:
         """One line for people."""
+
+    def fingerprint(self) -> bytes:
+        """A digest of all that gradients depend on beside models and sample ids: the data, and what is done with them."""
+        digest = blake2b(self.describe().encode(), digest_size=16)
+        for part in self.ingredients():
+            digest.update(part.cpu().numpy().tobytes() if isinstance(part, Tensor) else repr(part).encode())
+        return digest.digest()
+
+    @abstractmethod
+    def ingredients(self) -> Iterable[object]:
+        """Tensors, and whatever else its ``repr`` tells apart, that a gradient is made of."""

@@ -6,7 +6,7 @@ Shapes: ``N`` nodes, ``D`` parameters, ``B`` gradients in one batched call.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -126,6 +126,10 @@ class Quadratic(Problem):
     def class_table(self) -> None:
         """None: there are no classes."""
         return
+
+    def ingredients(self) -> Iterable[object]:
+        """Curvatures, optima, noise."""
+        return self._curvature_ND, self._optimum_ND, self.noise
 
     def describe(self) -> str:
         """One line for people."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -233,6 +233,12 @@ class Supervised(Problem):
         counts = [np.bincount(self._dataset.train_y[part], minlength=len(classes)) for part in self._parts]
         nodes = pd.RangeIndex(self.num_nodes, name="node")
         return pd.DataFrame(np.stack(counts), index=nodes, columns=pd.Index(classes, name="class"))
+
+    def ingredients(self) -> Iterable[object]:
+        """The training samples by node, the model's shapes and code, loss, l2 and batch size."""
+        yield from (self._train.inputs, self._train.labels, self._ends)
+        yield from (type(self._model).__name__, self._model.shapes, type(self._loss).__name__, self.l2, self.batch_size)
+        yield from () if self._importance_S is None else (self._importance_S,)
 
     def describe(self) -> str:
         """One line for people."""

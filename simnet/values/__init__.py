@@ -3,9 +3,10 @@
 from simnet.values.executor import EagerExecutor, Executor, WaveExecutor
 from simnet.values.kernels import Kernel
 from simnet.values.recorder import Recorder, SilentRecorder
-from simnet.values.vector import ZERO, Combination, Row, Scalar, Vector
+from simnet.values.vector import LEAF, ZERO, Combination, Row, Scalar, Vector
 
 __all__ = [
+    "LEAF",
     "ZERO",
     "Combination",
     "EagerExecutor",

@@ -45,6 +45,10 @@ class Executor(Protocol):
         """The numbers of computed rows, ``[len(rows), D]``; not to be changed."""
         ...
 
+    def close(self) -> None:
+        """Lets all rows go: nothing can be read any more."""
+        ...
+
     @property
     def peak_rows(self) -> int:
         """The largest number of rows that were alive at once."""
@@ -79,6 +83,10 @@ class WaveExecutor:
     def peak_rows(self) -> int:
         """The largest number of rows that were alive at once."""
         return self.arena.peak_rows
+
+    def close(self) -> None:
+        """Gives the arena's memory back."""
+        self.arena.data = self.arena.data.new_empty((0, 0))
 
     def store(self, models_ND: torch.Tensor) -> list[int]:
         """Keeps initial models and returns their slots."""
@@ -115,7 +123,7 @@ class WaveExecutor:
 
     def _run(self, kernel: Kernel | None, wave: list[Operation]) -> None:
         if isinstance(wave[0], Scalar):
-            values = run_kernel(kernel, wave, self.arena).tolist()
+            values = run_kernel(kernel, wave, self.arena, self.problem).tolist()
             for operation, value in zip(wave, values, strict=True):
                 operation.value = value  # type: ignore[attr-defined]
                 operation.slot = 0
@@ -131,7 +139,7 @@ class WaveExecutor:
             self.gradients += len(wave)
             self.gradient_calls += 1
         else:
-            out_BD.copy_(run_kernel(kernel, wave, self.arena))
+            out_BD.copy_(run_kernel(kernel, wave, self.arena, self.problem))
         self.arena.write(slots, out_BD)
         for operation, slot in zip(wave, slots, strict=True):
             operation.slot = slot
@@ -156,6 +164,10 @@ class EagerExecutor:
         self.seconds = 0.0
         self.peak_rows = 0
         self.count = 0
+
+    def close(self) -> None:
+        """Gives the memory back."""
+        self.vectors.clear()
 
     def store(self, models_ND: torch.Tensor) -> list[int]:
         """Keeps initial models and returns their slots."""
@@ -185,8 +197,7 @@ class EagerExecutor:
             self.gradients += 1
             self.gradient_calls += 1
         else:
-            numbers = [torch.tensor([[c]], device=self.problem.device) for c in operation.constants]
-            numbers = [c if c.dtype == torch.int64 else c.to(self.problem.dtype) for c in numbers]
+            numbers = [column([c], self.problem) for c in operation.constants]
             value = operation.kernel(*[x[None] for x in inputs], *numbers)[0]
         if isinstance(operation, Scalar):
             operation.value, operation.slot = float(value), 0
@@ -211,16 +222,24 @@ def silence_torch(device: torch.device) -> None:
 
 
 def by_kernel(wave: list[Operation]) -> Iterable[tuple[Kernel | None, list[Operation]]]:
-    """Splits a level into operations that run in one call: same kernel, same number of constants, in a fixed order."""
+    """Splits a level into operations that run in one call, in a fixed order: the same kernel, on inputs of the same form."""
     kernels = {id(operation.kernel): operation.kernel for operation in wave}
     if len(kernels) == 1 and wave[0].kernel is None:
         return [(None, wave)]
     names = {id_: "" if kernel is None else repr(kernel) for id_, kernel in kernels.items()}
-    groups: dict[tuple[str, int], list[Operation]] = defaultdict(list)
+    groups: dict[tuple[str, int, str], list[Operation]] = defaultdict(list)
     for operation in wave:
-        size = 0 if operation.kernel is None else len(operation.constants)
-        groups[names[id(operation.kernel)], size].append(operation)
+        groups[names[id(operation.kernel)], *form_of(operation)].append(operation)
     return [(groups[group][0].kernel, groups[group]) for group in sorted(groups)]
+
+
+def form_of(operation: Operation) -> tuple[int, str]:
+    """What else must agree in one call: how many inputs, and how many constants of which type."""
+    if operation.kernel is None:
+        return 0, ""
+    if operation.kernel is GRADIENT:
+        return len(operation.constants), ""
+    return len(operation.inputs), "".join("i" if isinstance(c, int) else "f" for c in operation.constants)
 
 
 def combine(wave: list[Operation], arena: Arena, out_BD: torch.Tensor) -> None:
@@ -246,14 +265,16 @@ def samples(wave: list[Operation], device: torch.device) -> torch.Tensor:
     return torch.from_numpy(rows).to(device).view(len(wave), -1)
 
 
-def run_kernel(kernel: Kernel | None, wave: list[Operation], arena: Arena) -> torch.Tensor:
+def run_kernel(kernel: Kernel | None, wave: list[Operation], arena: Arena, problem: Problem) -> torch.Tensor:
     """One call of a row kernel for a whole wave."""
     assert kernel is not None
     first = wave[0]
     inputs = [arena.block([operation.inputs[k].slot for operation in wave]) for k in range(len(first.inputs))]
-    numbers = []
-    for k, example in enumerate(first.constants):
-        dtype = torch.int64 if isinstance(example, int) else arena.data.dtype
-        column = torch.tensor([operation.constants[k] for operation in wave], dtype=dtype, device=arena.data.device)
-        numbers.append(column[:, None])
+    numbers = [column([operation.constants[k] for operation in wave], problem) for k in range(len(first.constants))]
     return kernel(*inputs, *numbers)
+
+
+def column(numbers: list[float], problem: Problem) -> torch.Tensor:
+    """One number of each row, ``[B, 1]``: int64 if they are integers, else of the problem's type."""
+    dtype = torch.int64 if isinstance(numbers[0], int) else problem.dtype
+    return torch.tensor(numbers, dtype=dtype, device=problem.device)[:, None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from struct import Struct
 from struct import pack as struct_pack
@@ -18,7 +18,7 @@ from simnet.values.vector import LAST_OF_BLOCK, Combination, Row, Scalar, Vector
 
 HASH_EVERY = 1 << 16
 MOST_TERMS = 20_000
-GRADIENT_BYTES = Struct("<cQ")
+KEY_BYTES = Struct("<cQ")
 SHARED = 1 << 63
 
 
@@ -52,12 +52,12 @@ class Recorder:
 
     def gradient(self, x: Vector) -> Row:
         """A mini-batch gradient at `x`; the mini-batch is drawn now."""
-        x = self.row(x)
+        x = x if isinstance(x, Row) else self.row(x)
         samples = self.draw()
         row = Row(GRADIENT, (x,), samples, self._key(), self.freed)  # type: ignore[arg-type]
-        row.level = x.level | LAST_OF_BLOCK
+        row.level |= LAST_OF_BLOCK
         log = self.log
-        log += GRADIENT_BYTES.pack(b"G", x.key)
+        log += KEY_BYTES.pack(b"G", x.key)
         log += samples.data
         if len(log) > HASH_EVERY:
             self._hash_log()
@@ -69,11 +69,16 @@ class Recorder:
             return vector
         assert isinstance(vector, Combination)
         rows, weights = vector.rows, vector.weights
-        if len(rows) == 1 and weights[0] == 1.0:
+        count = len(rows)
+        if count == 1 and weights[0] == 1.0:
             return rows[0]
-        self.log += combination_bytes(rows, weights)
-        row = Row(None, rows, weights, self._key(), self.freed)
-        if rows:
+        if count > MOST_TERMS:
+            raise AlgorithmError(f"a sum has grown to {count} vectors; put what is carried on into node.keep(...)")
+        self.log += layout(count)(b"C", *[row.key for row in rows], *weights)
+        key = self.next_key
+        self.next_key = key + 1
+        row = Row(None, rows, weights, key, self.freed)
+        if count:
             vector.become(row)
         return self._recorded(row) if self.is_eager else row
 
@@ -81,7 +86,7 @@ class Recorder:
         """The vector as one row that all nodes share if they record the same sum (an all-reduce computes its mean once)."""
         terms = sorted(zip(vector.rows, vector.weights, strict=True), key=lambda term: (term[0].key, term[1]))
         rows, weights = tuple([row for row, _ in terms]), tuple([weight for _, weight in terms])
-        key = SHARED | stable_hash(combination_bytes(rows, weights)) >> 1
+        key = SHARED | stable_hash(layout(len(rows))(b"C", *[row.key for row in rows], *weights)) >> 1
         shared = self.shared_rows.get(key)
         if shared is None:
             shared = self.shared_rows[key] = Row(None, rows, weights, key, self.freed)
@@ -107,6 +112,12 @@ class Recorder:
         """The digest of everything recorded so far."""
         self._hash_log()
         return self.hash.digest()
+
+    def assign(self, vector: Vector) -> Row:
+        """The vector as the node's new model: that it is the model belongs to what the run computes, too."""
+        row = self.row(vector)
+        self.log += KEY_BYTES.pack(b"X", row.key)
+        return row
 
     def number(self, scalar: Scalar) -> float:
         """The number itself, computed now; whatever is decided by it is covered by the digest."""
@@ -149,6 +160,10 @@ class SilentRecorder(Recorder):
         """The one row."""
         return self.only
 
+    def assign(self, vector: Vector) -> Row:
+        """The one row."""
+        return self.only
+
     def apply(self, kernel: Kernel, *inputs: Vector, constants: tuple[float, ...] = ()) -> Row:
         """The one row."""
         return self.only
@@ -158,17 +173,6 @@ class SilentRecorder(Recorder):
 def layout(count: int) -> Callable[..., bytes]:
     """How a linear combination of `count` rows is written into the digest: keys, then weights with their exact bits."""
     return Struct(f"<c{count}Q{count}d").pack
-
-
-def combination_bytes(rows: Sequence[Row], weights: Sequence[float]) -> bytes:
-    """Keys and weights of a linear combination.
-
-    Raises:
-        AlgorithmError: if it has grown beyond all measure, because an algorithm adds to it from step to step.
-    """
-    if len(rows) > MOST_TERMS:
-        raise AlgorithmError(f"a sum has grown to {len(rows)} vectors; put what is carried on into node.keep(...)")
-    return layout(len(rows))(b"C", *[row.key for row in rows], *weights)
 
 
 def stable_hash(data: bytes) -> int:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PENDING: Final = -1
 QUEUED: Final = -2
+LEAF: Final = 1 << 62
+"""Keys of initial models begin here, and those of operations end before."""
 
 # A level is (gradients on the longest chain before this operation, cheap operations since the last of them) in one integer.
 CHEAP_BITS: Final = 24

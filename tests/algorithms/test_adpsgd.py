@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import simnet
 from simnet.errors import AlgorithmError
 from simnet.schedule import Schedule
-from tests.algorithms.cases import LR, NO_GRADIENTS, Case, arrays, attempt, edges, random_graph, run, scenario
+from tests.algorithms.cases import LR, NO_GRADIENTS, Case, arrays, edges, execute, random_graph, run, scenario
 from tests.algorithms.oracles import World, adpsgd, quadratic
 from tests.algorithms.test_theory import sampled_gradients
 
@@ -36,7 +37,7 @@ def test_event_by_event_form_is_reproduced(half: int, seed: int, lr: Any) -> Non
 def test_every_gradient_moves_the_mean_by_its_share_and_averages_do_not() -> None:
     """Gradients of noise alone do not depend on the model; with equal times, after step k each node has applied k."""
     source = scenario(IT, 6, curvature=NO_GRADIENTS, noise=0.5, steps=9)
-    models = attempt(source).models
+    models = execute(source).models
     moves = -LR * sampled_gradients(source, models[:-1]).mean(axis=1)
     np.testing.assert_allclose(np.diff(models.mean(axis=1), axis=0), moves, atol=1e-14)
 
@@ -133,4 +134,4 @@ def test_changing_a_model_under_an_atomic_question_is_an_error(tmp_path: Any, mo
     )
     source = scenario(Case("impatient_average:impatient"), 4, network={"latency": "9 s"})
     with pytest.raises(AlgorithmError, match=r"it: node \d in step 0 .*changes its model while its own atomic"):
-        attempt(source)
+        simnet.run(source)

@@ -52,6 +52,21 @@ def test_iterates_do_not_depend_on_the_clock(case: Case) -> None:
     promise(case, "clock", check)
 
 
+def test_iterates_on_data_in_large_batches_do_not_depend_on_the_clock() -> None:
+    """Mini-batches, a real model and float32: rows that are computed in other batches differ in their last bits."""
+    mixture = {"dataset": "gaussian_mixture", "features": 5, "classes": 3, "samples_per_node": 40, "batch_size": 8}
+    source = scenario(Case("dpsgd"), 8, steps=8, dtype="float32", run={"steps": 8, "evaluate_every": 4})
+    source = {key: value for key, value in source.items() if key != "init"}
+    source["problem"] = {**mixture, "model": {"kind": "mlp", "hidden": [6]}}
+    slow = {
+        "compute": {"time": "1 s", "jitter": {"exponential": 1.0}},
+        "network": {"latency": {"exponential": {"mean": "3 s"}}},
+    }
+    outcomes = [execute(source), execute({**source, **slow})]
+    assert outcomes[0].models.tobytes() == outcomes[1].models.tobytes()
+    assert outcomes[0].summary["mean_gradient_batch"] == outcomes[1].summary["mean_gradient_batch"] == 8
+
+
 def timed(case: Case, factor: float, **changes: Any) -> dict[str, Any]:
     """Everything that takes time takes `factor` times as long."""
     return scenario(
@@ -118,7 +133,6 @@ BITS: dict[str, Callable[[int, dict[str, Any]], float]] = {
 @each([case for case in ALL if case.name in BITS])
 def test_bits_are_those_of_the_payloads(case: Case, n: int, request: pytest.FixtureRequest) -> None:
     if "parameter_server" in case.parameters.values():
-        request.applymarker(pytest.mark.xfail(reason="bits_sent leaves out what the server sends"))
 
     def check() -> None:
         bits = run(case, n, d=D).column("bits_sent")
@@ -168,7 +182,7 @@ def test_a_stuck_exchange_is_explained(case: Case, tmp_path: Path, monkeypatch: 
             assert record.status == "stalled"
             assert " waits for message " in record.message
             assert re.search(r"nodes \[[015]\]", record.message)  # 1 has left; 0 and the server, 5, wait for it
-            assert record.message.startswith("t = ")
+            assert re.match(r"node \d in step \d \(t = \d s\) waits for", record.message)
             assert record.summary["steps"] == 2
 
     promise(case, "stall", check)
@@ -187,5 +201,5 @@ def test_a_message_that_nobody_sends_is_named(tmp_path: Path, monkeypatch: pytes
     del source["algorithms"][0]["lr"]
     record = attempt(source).record
     assert record.status == "stalled"
-    expected = "t = 12 s: node 2 in step 3 waits for message (4, 'hello') of nodes [4]; nothing can happen any more"
-    assert record.message == expected
+    told = r"node 2 in step 3 \(t = 12 s\) waits for message .*'hello'.* of nodes \[4\]; nothing can happen any more"
+    assert re.fullmatch(told, record.message)

@@ -83,7 +83,7 @@ def test_its_parameters_are_checked_like_all_others(folder: Path) -> None:
 def test_its_mistakes_are_told_in_a_sentence_that_says_where(folder: Path, body: str, message: str) -> None:
     own = write(folder, f"own_{folder.name}", body)
     with pytest.raises(AlgorithmError, match=r"it: node 0 in step 0 \(t = .* s\): ") as caught:
-        attempt(scenario(own))
+        simnet.run(scenario(own))
     assert message in str(caught.value)
 
 

@@ -48,6 +48,13 @@ def prepared(
     return Run(plan.setting, own, own_entry(program), executor, Silent())  # type: ignore[arg-type]
 
 
+def failure(run: Run) -> str:
+    """Why a run of an algorithm whose code is wrong has failed."""
+    record = run.execute()
+    assert record.status == "failed"
+    return record.message
+
+
 def end_of(source: dict[str, Any]) -> float:
     """When the last step is over, in simulated seconds; values switched off."""
     run = prepared(source, "off")
@@ -77,4 +84,4 @@ def matrix_file(folder: Path, name: str, values: np.ndarray, unit: str) -> dict[
     return {"file": str(folder / f"{name}.npy"), "unit": unit}
 
 
-__all__ = ["completion_times", "end_of", "matrix_file", "prepared", "scenario"]
+__all__ = ["completion_times", "end_of", "failure", "matrix_file", "prepared", "scenario"]

@@ -174,9 +174,9 @@ def test_a_stalled_run_says_who_waits_for_whom() -> None:
     record = prepared(scenario(3, compute=compute, network={"latency": "250 ms"}), program=stuck).execute()
     assert record.status == "stalled"
     assert record.message == (
-        "t = 5 s: node 0 in step 2 waits for message (1, 2) of nodes [1]; "
-        "node 1 in step 3 waits for message (0, 3) of nodes [0]; "
-        "node 2 in step 2 waits for message (1, 2) of nodes [1]; nothing can happen any more"
+        "node 0 in step 2 (t = 5 s) waits for message 2 of nodes [1]; "
+        "node 1 in step 3 (t = 5 s) waits for message 3 of nodes [0]; "
+        "node 2 in step 2 (t = 5 s) waits for message 2 of nodes [1]; nothing can happen any more"
     )
     assert [row["step"] for row in record.metrics] == [0, 1, 2]
 
@@ -192,7 +192,7 @@ def test_a_stall_is_dated_when_it_happens() -> None:
     source = scenario(3, compute={"time": "1 s"}, run={"simulated_time": "100 s"})
     record = prepared(source, program=stuck).execute()
     assert record.status == "stalled"
-    assert record.message.startswith("t = 4 s: ")
+    assert "(t = 4 s)" in record.message
 
 
 def test_a_message_cannot_come_twice() -> None:
