@@ -21,7 +21,7 @@ from simnet.clock.parameters import LinkParameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
 from simnet.metrics import METRICS
-from simnet.node import Node
+from simnet.node import Node, SilentNode
 from simnet.observer import Budget, Observer, Snapshot
 from simnet.progress import Progress
 from simnet.result import RunRecord, Status
@@ -174,10 +174,10 @@ class Run:
         times = compute_times(setting.compute, setting.num_nodes, setting.seed)
         models = self._initial_rows()
         shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
+        node_type, recorder_type = (SilentNode, SilentRecorder) if self.is_silent else (Node, Recorder)
         for i in range(setting.num_nodes):
-            recorder_type = SilentRecorder if self.is_silent else Recorder
             draw = setting.problem.draws(i, setting.seed)
-            node = Node(
+            node = node_type(
                 *(i, self.clock, network, self.machines),
                 place=setting.surroundings(i, self.wait),
                 recorder=recorder_type(i, self.executor, draw, shared),
@@ -198,6 +198,8 @@ class Run:
             self.observer.extra_machines.append(machine)
 
     def _initial_rows(self) -> list[Row]:
+        if self.is_silent:
+            return [SilentRecorder.only] * self.setting.num_nodes
         slots = self.executor.store(self.setting.initial_models)
         rows = [Row.leaf(slot, LEAF + i, self.executor.freed) for i, slot in enumerate(slots)]
         return rows * self.setting.num_nodes if len(rows) == 1 else rows

@@ -26,7 +26,7 @@ from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
 from simnet.values import ZERO, Combination, Kernel, Recorder, Row, Scalar, Vector
 
-__all__ = ["Node", "Payload", "Program", "StepObserver", "Surroundings"]
+__all__ = ["Node", "Payload", "Program", "SilentNode", "StepObserver", "Surroundings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Node(Machine):
     def x(self, vector: Vector) -> None:
         if self.asking is not None and self.is_locked:
             raise AlgorithmError("changes its model while its own atomic question is without reply")
-        self._x = self._recorder.assign(vector)
+        self._x = self._recorder.row(vector, b"X")
 
     def steps(self) -> Iterator[int]:
         """This node's steps 0, 1, 2, ... until the run's budget of steps or epochs ends."""
@@ -244,3 +244,11 @@ class Node(Machine):
         if isinstance(payload, int | float):
             return payload, self.number_bits
         return super().pack(payload)
+
+
+class SilentNode(Node):
+    """A node without values, to time the clock alone."""
+
+    def mix(self, own: Vector, received: Mapping[int, Vector]) -> Vector:
+        """Nothing."""
+        return own

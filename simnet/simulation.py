@@ -156,7 +156,7 @@ def run(
 
     Example:
         >>> result = run({
-        ...     "nodes": 4, "topology": "ring", "problem": {"kind": "quadratic", "random": {"dimension": 3}},
+        ...     "nodes": 4, "topology": "ring", "problem": {"kind": "quadratic", "dimension": 3},
         ...     "algorithms": [{"name": "dpsgd", "lr": 0.05}], "run": {"steps": 20, "evaluate_every": 20},
         ... })
         >>> [int(step) for step in result.metrics["step"]]

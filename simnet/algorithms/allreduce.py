@@ -73,7 +73,7 @@ def ring(node: Node, vector: Vector, k: int) -> Reduction:
             shares[c - 1] = shares[c - 1] + received[left]
         else:
             shares[c - 1] = received[left]
-    return complete(shares, n)
+    return complete(shares)
 
 
 def halving_doubling(node: Node, vector: Vector, k: int) -> Reduction:
@@ -86,7 +86,7 @@ def halving_doubling(node: Node, vector: Vector, k: int) -> Reduction:
     if i >= power:
         node.send(i - power, vector, tag=(k, "fold"))
         received = yield node.receive(i - power, tag=(k, "unfold"))
-        return complete([received[i - power]], n)
+        return complete([received[i - power]])
     total = vector
     if i + power < n:
         received = yield node.receive(i + power, tag=(k, "fold"))
@@ -99,7 +99,7 @@ def halving_doubling(node: Node, vector: Vector, k: int) -> Reduction:
         total = yield from swap(node, i ^ distance, total, distance / power, (k, "double", distance))
     if i + power < n:
         node.send(i + power, Payload(total, node.vector_bits), tag=(k, "unfold"))
-    return complete([total], n)
+    return complete([total])
 
 
 def swap(node: Node, partner: int, vector: Vector, share: float, tag: Any) -> Reduction:
@@ -119,7 +119,7 @@ def through_server(node: Node, vector: Vector, k: int, chunks: int) -> Reduction
     for c in range(chunks):
         received = yield node.receive(server, tag=(k, c))
         totals.append(received[server])
-    return complete(totals, node.num_nodes)
+    return complete(totals)
 
 
 def server_program(
@@ -143,9 +143,9 @@ def parameter_server(machine: Machine, num_nodes: int, vector_bits: float, chunk
                 machine.send(i, Payload(total, vector_bits / chunks), tag=(k, c))
 
 
-def complete(shares: list[Vector], num_nodes: int) -> Vector:
-    """The whole vector out of shares that were summed in different orders; each must contain every node once."""
-    assert all(len(share.rows) == num_nodes for share in shares)
+def complete(shares: list[Vector]) -> Vector:
+    """The whole vector out of shares that were summed in different orders, all of them over the same nodes."""
+    assert all(len(share.rows) == len(shares[0].rows) for share in shares)
     return shares[0]
 
 

@@ -82,8 +82,8 @@ def acceleration(rho: float | None) -> float:
         ParameterError: if rho is not known.
 
     Example:
-        >>> acceleration(0.6), acceleration(0.0)
-        (0.11111111111111112, 0.0)
+        >>> round(acceleration(0.6), 6), acceleration(0.0)
+        (0.111111, 0.0)
     """
     if rho is None:
         raise ParameterError("eta: found auto, but the spectral gap is not computed for so many nodes; give a number")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from math import inf
 from typing import Final
 
 import simpy
@@ -40,7 +41,7 @@ class Clock(simpy.Environment):
         """
         heappush(self._queue, (time, priority, next(self._eid), event))  # type: ignore[misc]
 
-    def run_until(self, limit: float) -> None:
+    def run_until(self, limit: float = inf) -> None:
         """Lets things happen, one event after the other, until `stop`, until the limit, or until nothing is left.
 
         The same as calling ``step`` in a loop, without the call.

@@ -22,6 +22,7 @@ class ComputeEvent(simpy.Event):
     """
 
     _ok = True
+    __slots__ = ("_value", "callbacks", "env")
 
     def __init__(self, clock: Clock, end: float, node: int, value: Any) -> None:
         self.env = clock
@@ -80,7 +81,7 @@ class Receipt(simpy.Event):
     """
 
     _ok = True
-    _value: Any = None
+    __slots__ = ("_value", "box", "callbacks", "env", "num_missing", "tag", "wanted")
 
     def __init__(self, clock: Clock, tag: Any, wanted: Collection[int], box: dict[int, Any]) -> None:
         self.env = clock

@@ -77,19 +77,19 @@ def eigenvalue_bound(matrix: csr_array[Any, Any]) -> float:
 
 def _lanczos(matrix: csr_array[Any, Any], ones: float, start: NDArray[np.float64]) -> float:
     without_ones = LinearOperator(matrix.shape, matvec=lambda x: matrix @ x - ones * x.mean(), dtype=np.float64)
-    return float(_arpack(without_ones, k=1, which="LA", v0=start)[0])
+    return float(_arpack(without_ones, start, k=1, which="LA")[0])
 
 
 def _shift_invert(matrix: csr_array[Any, Any], ones: float, start: NDArray[np.float64]) -> float:
     # The bound itself may be an eigenvalue, and then the factors would be singular.
     shift = eigenvalue_bound(matrix) * (1 + 1e-9)
-    nearest = _arpack(csc_array(matrix), k=2 if ones else 1, which="LM", sigma=shift, v0=start)
+    nearest = _arpack(csc_array(matrix), start, k=2 if ones else 1, which="LM", sigma=shift)
     if ones:
         nearest = np.delete(nearest, np.abs(nearest - ones).argmin())
     return float(nearest.max())
 
 
-def _arpack(matrix: Any, **wanted: Any) -> NDArray[np.float64]:
+def _arpack(matrix: Any, start: NDArray[np.float64], **wanted: Any) -> NDArray[np.float64]:
     wanted |= {"ncv": NUM_LANCZOS_VECTORS, "maxiter": NUM_RESTARTS, "tol": PRECISION, "return_eigenvectors": False}
-    eigenvalues: NDArray[np.float64] = eigsh(matrix, **wanted)
+    eigenvalues: NDArray[np.float64] = eigsh(matrix, v0=start, **wanted)
     return eigenvalues

@@ -26,10 +26,10 @@ class Arena:
         self.peak_rows = 0
 
     def allocate(self, count: int) -> list[int]:
-        """Takes `count` free slots: consecutive ones if there are, else scattered ones if there are plenty, else new ones."""
+        """Takes `count` free slots, in order: consecutive ones if there are, else scattered ones if plenty, else new ones."""
         free = self.freed
         if count * 16 < len(free):
-            slots = free[-count:]
+            slots = sorted(free[-count:])
             del free[-count:]
         else:
             slots = self._consecutive(count)
@@ -42,34 +42,32 @@ class Arena:
             return self.data[slots[0] : slots[0] + len(slots)]
         return self.data.index_select(0, self.index(slots))
 
-    def write(self, slots: Sequence[int], block_BD: torch.Tensor) -> None:
-        """Stores a computed block, unless it is already in its place."""
-        if block_BD.data_ptr() != self.data[slots[0]].data_ptr():
-            self.data.index_copy_(0, self.index(slots), block_BD)
-
     def output(self, slots: Sequence[int]) -> torch.Tensor:
-        """Memory ``[B, D]`` for the results of these slots: their own where they are consecutive, else fresh (see `write`)."""
-        if is_consecutive(slots):
+        """Memory ``[B, D]`` for the results of allocated slots: their own if they are consecutive, else fresh (see `write`)."""
+        if slots[-1] - slots[0] == len(slots) - 1:
             return self.data[slots[0] : slots[0] + len(slots)]
         return self.data.new_empty((len(slots), self.data.shape[1]))
+
+    def write(self, slots: Sequence[int], block_BD: torch.Tensor) -> None:
+        """Stores what was computed in `output`, unless that is already its place."""
+        if slots[-1] - slots[0] != len(slots) - 1:
+            self.data.index_copy_(0, self.index(slots), block_BD)
 
     def index(self, slots: Sequence[int]) -> torch.Tensor:
         """Slots as an index tensor on the device."""
         return torch.from_numpy(np.array(slots, dtype=np.int64)).to(self.data.device)
 
     def _consecutive(self, count: int) -> list[int]:
-        if len(self.freed) < count:
-            return self._grow(count)
-        free = np.sort(np.array(self.freed, dtype=np.int64))
-        runs = np.flatnonzero(free[count - 1 :] - free[: len(free) - count + 1] == count - 1)
-        if len(runs):
-            first = runs[0]
-        elif len(free) >= 2 * count:
+        free = self.freed
+        free.sort()
+        starts = range(len(free) - count + 1)
+        first = next((k for k in starts if free[k + count - 1] - free[k] == count - 1), None)
+        if first is None:
+            if len(free) < 2 * count:
+                return self._grow(count)
             first = 0
-        else:
-            return self._grow(count)
-        self.freed[:] = np.delete(free, slice(first, first + count)).tolist()
-        slots: list[int] = free[first : first + count].tolist()
+        slots = free[first : first + count]
+        del free[first : first + count]
         return slots
 
     def _grow(self, count: int) -> list[int]:

@@ -22,6 +22,7 @@ from simnet.values.kernels import GRADIENT, Kernel
 from simnet.values.vector import PENDING, QUEUED, Operation, Row, Scalar
 
 by_key = attrgetter("key")
+Waves = dict[int, list[Operation]]
 
 
 class Executor(Protocol):
@@ -101,25 +102,27 @@ class WaveExecutor:
     def compute(self, operations: Iterable[Operation]) -> None:
         """Computes these operations and their ancestors, wave after wave."""
         start = perf_counter()
-        waves = self._waves(operations)
-        for level in sorted(waves):
-            for kernel, wave in by_kernel(waves.pop(level)):
+        sums, others = self._waves(operations)
+        for level in sorted(sums.keys() | others.keys()):
+            groups = by_kernel(others.pop(level)) if level in others else []
+            for kernel, wave in [(None, sums.pop(level)), *groups] if level in sums else groups:
                 wave.sort(key=by_key)
                 for first in range(0, len(wave), self.max_batch):
                     self._run(kernel, wave[first : first + self.max_batch])
         self.seconds += perf_counter() - start
 
-    def _waves(self, operations: Iterable[Operation]) -> dict[int, list[Operation]]:
-        """What is pending among these and their ancestors, by level."""
-        waves: dict[int, list[Operation]] = defaultdict(list)
+    def _waves(self, operations: Iterable[Operation]) -> tuple[Waves, Waves]:
+        """What is pending among these and their ancestors, by level: linear combinations, and everything else."""
+        sums: Waves = defaultdict(list)
+        others: Waves = defaultdict(list)
         stack = list(operations)
         while stack:
             operation = stack.pop()
             if operation.slot == PENDING:
                 operation.slot = QUEUED
-                waves[operation.level].append(operation)
+                (sums if operation.kernel is None else others)[operation.level].append(operation)
                 stack += [row for row in operation.inputs if row.slot == PENDING]
-        return waves
+        return sums, others
 
     def _run(self, kernel: Kernel | None, wave: list[Operation]) -> None:
         if isinstance(wave[0], Scalar):
@@ -221,12 +224,12 @@ def silence_torch(device: torch.device) -> None:
         torch.zeros((1, 1), device=device).to_sparse_csr()
 
 
-def by_kernel(wave: list[Operation]) -> Iterable[tuple[Kernel | None, list[Operation]]]:
+def by_kernel(wave: list[Operation]) -> list[tuple[Kernel | None, list[Operation]]]:
     """Splits a level into operations that run in one call, in a fixed order: the same kernel, on inputs of the same form."""
+    if wave[0].kernel is GRADIENT and len({len(operation.constants) for operation in wave}) == 1:
+        return [(GRADIENT, wave)]
     kernels = {id(operation.kernel): operation.kernel for operation in wave}
-    if len(kernels) == 1 and wave[0].kernel is None:
-        return [(None, wave)]
-    names = {id_: "" if kernel is None else repr(kernel) for id_, kernel in kernels.items()}
+    names = {number: repr(kernel) for number, kernel in kernels.items()}
     groups: dict[tuple[str, int, str], list[Operation]] = defaultdict(list)
     for operation in wave:
         groups[names[id(operation.kernel)], *form_of(operation)].append(operation)
@@ -235,8 +238,6 @@ def by_kernel(wave: list[Operation]) -> Iterable[tuple[Kernel | None, list[Opera
 
 def form_of(operation: Operation) -> tuple[int, str]:
     """What else must agree in one call: how many inputs, and how many constants of which type."""
-    if operation.kernel is None:
-        return 0, ""
     if operation.kernel is GRADIENT:
         return len(operation.constants), ""
     return len(operation.inputs), "".join("i" if isinstance(c, int) else "f" for c in operation.constants)
@@ -245,7 +246,7 @@ def form_of(operation: Operation) -> tuple[int, str]:
 def combine(wave: list[Operation], arena: Arena, out_BD: torch.Tensor) -> None:
     """A batch of linear combinations: one sparse matrix (CSR) times the arena."""
     slots = np.array([row.slot for operation in wave for row in operation.inputs], dtype=np.int64)
-    weights = np.array(list(chain.from_iterable([operation.constants for operation in wave])))
+    weights = np.fromiter(chain.from_iterable([operation.constants for operation in wave]), np.float64, len(slots))
     starts = np.zeros(len(wave) + 1, dtype=np.int64)
     np.cumsum([len(operation.inputs) for operation in wave], out=starts[1:])
     device, rows_SD = arena.data.device, arena.data

@@ -14,7 +14,7 @@ import numpy as np
 from simnet.errors import AlgorithmError
 from simnet.values.executor import Executor
 from simnet.values.kernels import GRADIENT, Kernel
-from simnet.values.vector import LAST_OF_BLOCK, Combination, Row, Scalar, Vector
+from simnet.values.vector import LAST_OF_BLOCK, Combination, Row, Scalar, Vector, level_after
 
 HASH_EVERY = 1 << 16
 MOST_TERMS = 20_000
@@ -54,8 +54,9 @@ class Recorder:
         """A mini-batch gradient at `x`; the mini-batch is drawn now."""
         x = x if isinstance(x, Row) else self.row(x)
         samples = self.draw()
-        row = Row(GRADIENT, (x,), samples, self._key(), self.freed)  # type: ignore[arg-type]
-        row.level |= LAST_OF_BLOCK
+        key = self.next_key
+        self.next_key = key + 1
+        row = Row(GRADIENT, (x,), samples, key, (x.level + 1) | LAST_OF_BLOCK, self.freed)  # type: ignore[arg-type]
         log = self.log
         log += KEY_BYTES.pack(b"G", x.key)
         log += samples.data
@@ -63,23 +64,28 @@ class Recorder:
             self._hash_log()
         return self._recorded(row) if self.is_eager else row
 
-    def row(self, vector: Vector) -> Row:
-        """The vector as one row, so that it can be sent, kept or differentiated."""
-        if isinstance(vector, Row):
-            return vector
-        assert isinstance(vector, Combination)
+    def row(self, vector: Vector, kind: bytes = b"C") -> Row:
+        """The vector as one row, so that it can be sent, kept or differentiated.
+
+        Args:
+            vector: what is needed as a row.
+            kind: tells in the digest what for: ``X`` makes it the node's model, ``C`` is anything else.
+        """
         rows, weights = vector.rows, vector.weights
         count = len(rows)
         if count == 1 and weights[0] == 1.0:
+            if kind == b"X":
+                self.log += KEY_BYTES.pack(kind, rows[0].key)
             return rows[0]
         if count > MOST_TERMS:
             raise AlgorithmError(f"a sum has grown to {count} vectors; put what is carried on into node.keep(...)")
-        self.log += layout(count)(b"C", *[row.key for row in rows], *weights)
+        self.log += layout(count)(kind, *[row.key for row in rows], *weights)
         key = self.next_key
         self.next_key = key + 1
-        row = Row(None, rows, weights, key, self.freed)
+        row = Row(None, rows, weights, key, level_after(rows), self.freed)
         if count:
-            vector.become(row)
+            assert isinstance(vector, Combination)
+            vector.rows, vector.weights = (row,), (1.0,)  # from now on it is that row
         return self._recorded(row) if self.is_eager else row
 
     def shared(self, vector: Vector) -> Row:
@@ -89,13 +95,13 @@ class Recorder:
         key = SHARED | stable_hash(layout(len(rows))(b"C", *[row.key for row in rows], *weights)) >> 1
         shared = self.shared_rows.get(key)
         if shared is None:
-            shared = self.shared_rows[key] = Row(None, rows, weights, key, self.freed)
+            shared = self.shared_rows[key] = Row(None, rows, weights, key, level_after(rows), self.freed)
         return self._recorded(shared)
 
     def apply(self, kernel: Kernel, *inputs: Vector, constants: tuple[float, ...] = ()) -> Row:
         """A row kernel applied to these vectors."""
         rows = [self.row(vector) for vector in inputs]
-        row = Row(kernel, rows, constants, self._key(), self.freed)
+        row = Row(kernel, rows, constants, self._key(), level_after(rows), self.freed)
         self._log_kernel(kernel, rows, constants)
         return self._recorded(row)
 
@@ -112,12 +118,6 @@ class Recorder:
         """The digest of everything recorded so far."""
         self._hash_log()
         return self.hash.digest()
-
-    def assign(self, vector: Vector) -> Row:
-        """The vector as the node's new model: that it is the model belongs to what the run computes, too."""
-        row = self.row(vector)
-        self.log += KEY_BYTES.pack(b"X", row.key)
-        return row
 
     def number(self, scalar: Scalar) -> float:
         """The number itself, computed now; whatever is decided by it is covered by the digest."""
@@ -143,16 +143,32 @@ class Recorder:
         self.log.clear()
 
 
+class Nothing(Row):
+    """What every vector is while values are switched off: it stays itself whatever is done to it."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Vector) -> Vector:
+        return self
+
+    __sub__ = __add__
+
+    def __mul__(self, factor: float) -> Vector:
+        return self
+
+    __rmul__ = __truediv__ = __mul__
+
+
 class SilentRecorder(Recorder):
     """Values switched off: every vector is one and the same row, and nothing is recorded (to time the clock alone)."""
 
-    only = Row.leaf()
+    only = Nothing.leaf()
 
     def gradient(self, x: Vector) -> Row:
         """The one row."""
         return self.only
 
-    def row(self, vector: Vector) -> Row:
+    def row(self, vector: Vector, kind: bytes = b"") -> Row:
         """The one row."""
         return self.only
 
@@ -160,13 +176,15 @@ class SilentRecorder(Recorder):
         """The one row."""
         return self.only
 
-    def assign(self, vector: Vector) -> Row:
-        """The one row."""
-        return self.only
-
     def apply(self, kernel: Kernel, *inputs: Vector, constants: tuple[float, ...] = ()) -> Row:
         """The one row."""
         return self.only
+
+    def measure(self, kernel: Kernel, *inputs: Vector) -> Scalar:
+        """Zero."""
+        scalar = Scalar(kernel, (), 0)
+        scalar.value, scalar.slot = 0.0, 0
+        return scalar
 
 
 @cache

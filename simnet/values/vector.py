@@ -72,11 +72,6 @@ class Combination(Vector):
         self.rows = rows
         self.weights = weights
 
-    def become(self, row: Row) -> None:
-        """From now on this is that row, which stands for the same vector."""
-        self.rows = (row,)
-        self.weights = (1.0,)
-
 
 class Operation:
     """Something to be computed once from rows: which kernel, of what, with which numbers.
@@ -104,32 +99,34 @@ class Row(Operation, Vector):
     """One ``[D]`` vector that the executor has computed or will compute, and keeps while somebody holds it.
 
     Args:
-        kernel, inputs, constants, key: see `Operation`.
+        kernel, inputs, constants, key, level: see `Operation`.
         freed: the list that hears of its slot when nobody holds the row any more.
     """
 
     __slots__ = ("__weakref__", "freed")
 
     def __init__(
-        self, kernel: Kernel | None, inputs: Sequence[Row], constants: Sequence[float], key: int, freed: list[int]
+        self,
+        kernel: Kernel | None,
+        inputs: Sequence[Row],
+        constants: Sequence[float],
+        key: int,
+        level: int,
+        freed: list[int],
     ) -> None:
         self.kernel = kernel
         self.inputs = inputs
         self.constants = constants
         self.key = key
-        level = 0
-        for row in inputs:
-            level = max(level, row.level)
-        self.level = level + 1
+        self.level = level
         self.slot = PENDING
         self.freed = freed
 
     @classmethod
     def leaf(cls, slot: int = PENDING, key: int = 0, freed: list[int] | None = None) -> Row:
         """A row that depends on nothing: an initial model, in this slot, with this key."""
-        row = cls(None, (), (), key, [] if freed is None else freed)
+        row = cls(None, (), (), key, 0, [] if freed is None else freed)
         row.slot = slot
-        row.level = 0
         return row
 
     @property
@@ -167,5 +164,19 @@ class Scalar(Operation):
         self.inputs = inputs
         self.constants = ()
         self.key = key
-        self.level = 1 + max([row.level for row in inputs], default=0)
+        self.level = level_after(inputs)
         self.slot = PENDING
+
+
+def level_after(inputs: Sequence[Row]) -> int:
+    """The level of a cheap operation: one above the highest of its inputs.
+
+    Example:
+        >>> level_after([]), level_after([Row.leaf()])
+        (1, 1)
+    """
+    level = 0
+    for row in inputs:
+        if row.level > level:  # noqa: PLR1730 - a call of max() takes longer than all the rest
+            level = row.level
+    return level + 1

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simnet.algorithms.detag import acceleration
-from simnet.errors import AlgorithmError
+from simnet.errors import ParameterError
 from tests.algorithms.cases import LR, NO_GRADIENTS, Case, arrays, metropolis, run
 from tests.algorithms.oracles import accelerated, formula
 
@@ -53,7 +53,7 @@ def test_eta_is_the_formula_that_gives_the_fast_rate(rho: float) -> None:
 
 
 def test_eta_auto_needs_the_spectral_gap() -> None:
-    with pytest.raises(AlgorithmError, match="eta: auto needs the spectral gap"):
+    with pytest.raises(ParameterError, match="eta: found auto, but the spectral gap is not computed"):
         acceleration(None)
 
 

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simnet.clock import Clock, ComputeEvent
-from simnet.clock.clock import BUDGET, DEADLINE, MESSAGE, WAKE
+from simnet.clock.clock import DEADLINE, MESSAGE, WAKE
 from simnet.errors import AlgorithmError
 from simnet.node import Node
 from tests.clock.building import failure, prepared, scenario
 from tests.clock.test_network import Setup
 from tests.clock.test_waiting import machines
 
-PRIORITIES = [WAKE, WAKE + 1, MESSAGE, MESSAGE + 7, DEADLINE, BUDGET]
+PRIORITIES = [WAKE, WAKE + 1, MESSAGE, MESSAGE + 7, DEADLINE]
 
 
 @settings(max_examples=20, deadline=None)
@@ -30,7 +30,7 @@ def test_events_happen_by_time_then_priority_then_age(entries: list[tuple[int, i
         event._ok = True
         event.callbacks = [lambda _, p=priority, n=number: happened.append((clock.now, p, n))]
         clock.at(float(time), event, priority)
-    clock.run_until_stopped()
+    clock.run_until()
     assert happened == sorted((float(time), priority, n) for n, (time, priority) in enumerate(entries))
     assert clock.is_idle
 
@@ -42,7 +42,7 @@ def test_nothing_happens_after_stop() -> None:
         event._ok = True
         event.callbacks = [lambda _: clock.now == 2.0 and clock.stop()]
         clock.at(time, event, WAKE)
-    clock.run_until_stopped()
+    clock.run_until()
     assert clock.now == 2.0
     assert clock.is_stopped
     assert not clock.is_idle
@@ -52,7 +52,7 @@ def test_absolute_times_are_not_rounded() -> None:
     """The end of 0.1 + 0.2 seconds is that float, not now + (end - now)."""
     clock = Clock()
     ends = [ComputeEvent(clock, end, 0, "value") for end in (0.1, 0.1 + 0.2)]
-    clock.run_until_stopped()
+    clock.run_until()
     assert clock.now == 0.1 + 0.2
     assert all(end.processed for end in ends)
 
@@ -66,7 +66,7 @@ def test_a_failed_process_is_heard_of() -> None:
 
     clock.process(failing())
     with pytest.raises(KeyError, match="lost"):
-        clock.run_until_stopped()
+        clock.run_until()
 
 
 def test_a_gradient_cannot_be_read_before_its_time() -> None:
@@ -74,7 +74,7 @@ def test_a_gradient_cannot_be_read_before_its_time() -> None:
     event = ComputeEvent(clock, 1.0, 0, "gradient")
     with pytest.raises(AlgorithmError, match="read before its compute time was over"):
         _ = event.value
-    clock.run_until_stopped()
+    clock.run_until()
     assert event.value == "gradient"
 
 
@@ -127,7 +127,7 @@ def test_questions_wait_while_a_node_is_locked() -> None:
     start._ok = True
     start.callbacks = [ask]
     clock.at(0.5, start, WAKE)
-    clock.run_until_stopped()
+    clock.run_until()
     assert told == [("1 answers 0", 1.5), ("0 changes", 2.5), ("0 answers 2", 2.5)]
     assert clock.now == 3.5
     assert not first.is_locked
@@ -136,7 +136,7 @@ def test_questions_wait_while_a_node_is_locked() -> None:
 def test_a_second_question_must_wait() -> None:
     _, (first, *_) = machines(Setup(latency=1.0))
     first.question(1, None, 0.0)
-    assert first.waits_for() == ["the reply of node 1"]
+    assert first.waits_for() == "the reply of node 1"
     with pytest.raises(AlgorithmError, match="asks a second question before the first one was answered"):
         first.question(2, None, 0.0)
 
@@ -145,4 +145,4 @@ def test_who_cannot_answer_says_so() -> None:
     clock, (first, *_) = machines(Setup())
     first.question(1, None, 0.0)
     with pytest.raises(AlgorithmError, match=r"node 0 asked node 1, which answers nothing; set `node\.answer` first"):
-        clock.run_until_stopped()
+        clock.run_until()

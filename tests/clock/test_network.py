@@ -55,7 +55,7 @@ def arrivals(setup: Setup, messages: list[Sent], sharing: str = "queue") -> list
     arrived: dict[int, float] = {}
 
     def send(number: int, sent: Sent) -> None:
-        message = Message(sent.sender, number, None, sent.bits, 0, lambda _: arrived.setdefault(number, clock.now))
+        message = Message(sent.sender, number, None, sent.bits, 0, (lambda _: arrived.setdefault(number, clock.now),))
         network.transmit(links[sent.sender, sent.receiver], message)
 
     for number, sent in enumerate(messages):
@@ -63,7 +63,7 @@ def arrivals(setup: Setup, messages: list[Sent], sharing: str = "queue") -> list
         event._ok = True
         event.callbacks = [lambda _, number=number, sent=sent: send(number, sent)]
         clock.at(sent.time, event, WAKE)
-    clock.run_until_stopped()
+    clock.run_until()
     return [arrived[number] for number in range(len(messages))]
 
 

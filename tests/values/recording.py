@@ -9,7 +9,7 @@ import torch
 
 from simnet.counter_random import uniform
 from simnet.problems.quadratic import Quadratic
-from simnet.values import EagerExecutor, Recorder, Row, Vector, WaveExecutor
+from simnet.values import LEAF, EagerExecutor, Recorder, Row, Vector, WaveExecutor
 
 NODES, NUMBERS = 3, 4
 
@@ -63,7 +63,7 @@ class Plane:
         problem = Quadratic(curvature, optimum, noise=0.1, dtype=dtype)
         self.executor = EagerExecutor(problem) if kind == "eager" else WaveExecutor(problem, max_batch)
         slots = self.executor.store(torch.from_numpy(rng.normal(size=(NODES, NUMBERS))).to(dtype))
-        self.models = [Row.leaf(slot, key, self.executor.freed) for key, slot in enumerate(slots)]
+        self.models = [Row.leaf(slot, LEAF + i, self.executor.freed) for i, slot in enumerate(slots)]
         self.recorders = [Recorder(i, self.executor, problem.draws(i, 1)) for i in range(NODES)]
 
     def numbers(self, *vectors: Vector) -> np.ndarray:

@@ -78,7 +78,6 @@ def test_when_it_is_computed_plays_no_role() -> None:
     assert digest(lambda plane: record(plane, compute=True)) == digest(lambda plane: record(plane, compute=False))
 
 
-@pytest.mark.xfail(strict=True, reason="Run._initial_rows: initial models have the keys 0, 1, ... of node 0's operations")
 def test_initial_models_are_not_taken_for_operations() -> None:
     """The second operation of node 0 and the initial model of node 1 have the same key."""
 
@@ -121,7 +120,6 @@ def test_what_changes_the_values_changes_the_hash_of_a_run(changes: dict[str, An
     assert run_hash(**changes) != run_hash()
 
 
-@pytest.mark.xfail(strict=True, reason="Run._hash, Problem.describe: the hash knows a quadratic's size, not its numbers")
 @pytest.mark.parametrize("change", [{"curvature": [[2.0]]}, {"optimum": [[5.0]]}], ids=str)
 def test_another_problem_has_another_hash(change: dict[str, Any]) -> None:
     explicit = {"kind": "quadratic", "curvature": [[1.0]], "optimum": [[1.0]]}

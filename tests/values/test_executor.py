@@ -116,13 +116,11 @@ def test_scalars() -> None:
         assert recorder.number(total) == pytest.approx(expected, rel=1e-14)
 
 
-@pytest.mark.xfail(strict=True, reason="EagerExecutor._compute: torch.tensor([[c]]) makes float32 of a Python float first")
 def test_constants_keep_their_precision() -> None:
     found = [plane.numbers(plane.recorders[0].apply(Clip(), plane.models[0], constants=(0.1,))) for plane in both()]
     np.testing.assert_allclose(found[0], found[1], rtol=1e-15)
 
 
-@pytest.mark.xfail(strict=True, reason="by_kernel, run_kernel: a wave's first operation says how many inputs all have")
 def test_kernels_may_take_any_number_of_vectors() -> None:
     """On a path, nodes at the ends have one neighbor and the others two."""
     found = []
@@ -133,7 +131,6 @@ def test_kernels_may_take_any_number_of_vectors() -> None:
     np.testing.assert_allclose(found[0], found[1], rtol=1e-14)
 
 
-@pytest.mark.xfail(strict=True, reason="run_kernel: the type of the first constant cuts the others to integers")
 def test_constants_may_be_integers_and_fractions() -> None:
     found = []
     for plane in both():
@@ -142,7 +139,6 @@ def test_constants_may_be_integers_and_fractions() -> None:
     np.testing.assert_allclose(found[0], found[1], rtol=1e-14)
 
 
-@pytest.mark.xfail(strict=True, reason="Recorder.gradient: a gradient at a gradient gets the level of its input")
 def test_a_gradient_may_be_taken_at_a_gradient() -> None:
     found = []
     for plane in both():
