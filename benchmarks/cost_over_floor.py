@@ -26,7 +26,7 @@ def main() -> None:
     rows: list[measure.Row] = []
     for model in options.models:
         for n in options.nodes:
-            steps = max(4, options.node_steps // n)
+            steps = max(16, options.node_steps // n)
             loops = {name: floor.us_per_node_step(loop(model, n), max(1, steps // 4)) for name, loop in floor.LOOPS.items()}
             figures = measure.interleaved({**loops, "simnet": workload.us_per_node_step(model, n, steps)}, options.repeats)
             ratios = {f"simnet / {name}": measure.ratio(figures, "simnet", name) for name in floor.LOOPS}

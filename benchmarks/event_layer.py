@@ -13,13 +13,11 @@ import bare_clock
 import measure
 import workload
 
-from simnet.simulation import prepare
-
 
 def simnet_seconds_per_message(n: int, steps: int) -> Callable[[], float]:
     """A function that measures once, for `measure.interleaved`."""
-    plan = prepare(workload.scenario("linear", n, steps), device="cpu")
-    return lambda: workload.steady_seconds(plan, "off") / (2 * n * steps)
+    us_per_node_step = workload.us_per_node_step("linear", n, steps, "off")
+    return lambda: 1e-6 * us_per_node_step() / 2
 
 
 def main() -> None:
@@ -32,7 +30,7 @@ def main() -> None:
     options = parser.parse_args()
     rows: list[measure.Row] = []
     for n in options.nodes:
-        steps = max(4, options.messages // (2 * n))
+        steps = max(16, options.messages // (2 * n))
         loops = {
             "bare": bare_clock.seconds_per_message(bare_clock.bare, n, steps),
             "idiomatic": bare_clock.seconds_per_message(bare_clock.idiomatic, n, steps),

@@ -37,20 +37,21 @@ def scenario(model: str, n: int, steps: int, algorithm: str = "dpsgd", **changes
     }
 
 
-def steady_seconds(plan: Plan, executor: ExecutorName) -> float:
-    """Wall time of the clock and the values of one run, without assembling it and without evaluations [s]."""
+def us_per_step(plan: Plan, executor: ExecutorName) -> float:
+    """Wall time of one step of one node [us] in the steady state: without setting up, first steps and evaluations."""
     run = Run(plan.setting, plan.scenario.algorithms[0], plan.entries[0], executor, Silent())
     run.assemble()
-    evaluation_s = run.evaluations.seconds
     gc.disable()
+    run.clock.run_until(0.25)  # a few steps, in which links are made and memory is taken
+    evaluation_s, steps = run.evaluations.seconds, run.observer.total_steps
     start = time.perf_counter()
     run.run_clock()
-    elapsed = time.perf_counter() - start
+    elapsed = time.perf_counter() - start - (run.evaluations.seconds - evaluation_s)
     gc.enable()
-    return elapsed - (run.evaluations.seconds - evaluation_s)
+    return 1e6 * elapsed / (run.observer.total_steps - steps)
 
 
 def us_per_node_step(model: str, n: int, steps: int, executor: ExecutorName = "deferred") -> Callable[[], float]:
-    """A function that measures the steady-state wall time of one step of one node [us] once."""
+    """A function that measures the wall time of one step of one node [us] once."""
     plan = prepare(scenario(model, n, steps), device="cpu")
-    return lambda: 1e6 * steady_seconds(plan, executor) / n / steps
+    return lambda: us_per_step(plan, executor)

@@ -32,7 +32,7 @@ from simnet.values import LEAF, EagerExecutor, Executor, Recorder, Row, SilentRe
 
 ExecutorName = Literal["deferred", "eager", "off"]
 
-NODE_STEPS_AT_ONCE = {"synchronous": 2048, "asynchronous": 32768}
+NODE_STEPS_AT_ONCE = {"synchronous": 8192, "asynchronous": 32768}
 """How many node-steps are recorded before they are computed.
 
 Nodes in step fill a batch with a single step each, and what is recorded should fit in a cache. Nodes out of step leave
@@ -77,7 +77,7 @@ class Evaluations:
             "bits_sent": snapshot.bits_sent,
             "gradients": snapshot.gradients,
             **self.setting.problem.evaluate(models_ND),
-            "consensus_distance": sqrt(float((models_ND - self.average_D).square().sum(dim=1).mean())),
+            "consensus_distance": consensus_distance(models_ND),
             "idle_share": 1 - snapshot.busy_s / elapsed if elapsed else 0.0,
         }
         self.rows.append(row)
@@ -86,6 +86,20 @@ class Evaluations:
         self.message = divergence(self.rows)
         self.seconds += perf_counter() - start
         return not self.message
+
+
+def consensus_distance(models_ND: torch.Tensor) -> float:
+    """How far apart the models are: ``sqrt(1/n sum_i ||x_i - x_bar||^2)``; exactly 0 for equal models.
+
+    Args:
+        models_ND: the nodes' models, ``[n, D]``.
+
+    Example:
+        >>> consensus_distance(torch.tensor([[0.0, 0.0], [6.0, 8.0]]))
+        5.0
+    """
+    differences_ND = models_ND - models_ND[0]
+    return sqrt(float((differences_ND - differences_ND.mean(dim=0)).square().sum(dim=1).mean()))
 
 
 def divergence(rows: list[dict[str, float]]) -> str:

@@ -139,10 +139,11 @@ class Node(Machine):
 
     def steps(self) -> Iterator[int]:
         """This node's steps 0, 1, 2, ... until the run's budget of steps or epochs ends."""
-        while self._observer.wants_step(self):
+        observer = self._observer
+        while observer.wants_step(self):
             yield self.step
             self.step += 1
-            self._observer.completed(self)
+            observer.completed(self)
 
     def gradient(self, x: Vector) -> ComputeEvent:
         """Starts a mini-batch gradient at `x`.
@@ -151,11 +152,10 @@ class Node(Machine):
             An event to yield: its compute time is over. Its `value` is the gradient, a ``[D]`` vector.
         """
         seconds = next(self._compute_times)
-        now = self.clock.now
-        self.busy_until = seconds + (max(self.busy_until, now))
+        end = self.busy_until = seconds + max(self.clock.now, self.busy_until)
         self.busy_s += seconds
         self.gradients += 1
-        return ComputeEvent(self.clock, self.busy_until, self.id, self._recorder.gradient(x))
+        return ComputeEvent(self.clock, end, self.id, self._recorder.gradient(x))
 
     def exchange(self, payload: Any, tag: Hashable) -> Receipt:
         """Sends the payload to all listeners and collects what the neighbors sent under the same tag.
@@ -164,7 +164,7 @@ class Node(Machine):
             An event to yield; its value is ``{neighbor: payload}``, complete or not as the scenario's waiting rule says.
         """
         wait = self._wait
-        content, bits = self.pack(payload)
+        content, bits = (payload, self.vector_bits) if isinstance(payload, Row) else self.pack(payload)
         if not self._routes:
             self._routes = self.routes(self.listeners, newest=wait == "none")
         self.broadcast(self._routes, content, tag, bits)
@@ -191,9 +191,9 @@ class Node(Machine):
         """
         neighbors, weights = self.neighbors, self._mixing_weights
         if len(received) < len(neighbors):
-            present = [j for j in neighbors if j in received]
-            others = [w for j, w in zip(neighbors, self.weights, strict=True) if j in received]
-            neighbors, weights = tuple(present), (self.self_weight + sum(self.weights) - sum(others), *others)
+            neighbors = tuple([j for j in neighbors if j in received])
+            others = [w for j, w in zip(self.neighbors, self.weights, strict=True) if j in received]
+            weights = (self.self_weight + sum(self.weights) - sum(others), *others)
         own = own if isinstance(own, Row) else self._recorder.row(own)
         return Combination((own, *[received[j] for j in neighbors]), weights)  # type: ignore[arg-type]  # sent as rows
 

@@ -90,6 +90,7 @@ class Observer:
     ) -> None:
         self.budget = budget
         self.last_step = budget.steps
+        self.sees_all = budget.simulated_s < inf  # nobody knows which step will be the last
         self.evaluate_every = budget.evaluate_every
         self.compute_every = budget.compute_every
         if not asynchronous:  # so that the last steps before an evaluation are no shorter a stretch than the others
@@ -133,7 +134,7 @@ class Observer:
             step, rest = divmod(self.total_steps, len(self.nodes))
             if not rest and self._is_due(step):
                 self._reach(self._snapshot_now(step))
-        elif self._is_due(node.step) or self.budget.simulated_s < inf:
+        elif self.sees_all or not node.step % self.evaluate_every % self.compute_every or node.step == self.last_step:
             snapshot = self.snapshots.get(node.step) or self.snapshots.setdefault(node.step, Snapshot(node.step))
             snapshot.add(node)
             if len(snapshot.rows) == len(self.nodes):

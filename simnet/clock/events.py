@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from heapq import heappush
 from typing import Any
 
 import simpy
@@ -28,7 +29,7 @@ class ComputeEvent(simpy.Event):
         self.env = clock
         self.callbacks = []
         self._value = value
-        clock.at(end, self, WAKE + node)
+        heappush(clock._queue, (end, WAKE + node, next(clock._eid), self))  # type: ignore[misc]  # as `at` does
 
     @property
     def value(self) -> Any:

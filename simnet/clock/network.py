@@ -8,6 +8,7 @@ it left the one before (cut-through); the latency of the link is added once, bet
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import heappush
 from math import inf
 
 import simpy
@@ -81,7 +82,8 @@ class Network:
     def _unshared(self, link: Link, message: Message) -> None:
         """Sharing rule `none`: every message sees the full bandwidth of the narrowest limit on its way."""
         clock = self.clock
-        clock.at(clock._now + link.latency + message.bits / link.limit, message, link.priority)
+        arrival = clock._now + link.latency + message.bits / link.limit
+        heappush(clock._queue, (arrival, link.priority, next(clock._eid), message))  # type: ignore[misc]  # as `at` does
 
     def _queued(self, link: Link, message: Message) -> None:
         """Sharing rule `queue`: first come, first served, at each limit on the way."""

@@ -16,7 +16,7 @@ from simnet.values.executor import Executor
 from simnet.values.kernels import GRADIENT, Kernel
 from simnet.values.vector import LAST_OF_BLOCK, Combination, Row, Scalar, Vector, level_after
 
-HASH_EVERY = 1 << 16
+HASH_EVERY = 1 << 12
 MOST_TERMS = 20_000
 KEY_BYTES = Struct("<cQ")
 SHARED = 1 << 63
@@ -48,7 +48,7 @@ class Recorder:
         self.draw = draw
         self.shared_rows: WeakValueDictionary[int, Row] = WeakValueDictionary() if shared is None else shared
         self.log = bytearray()
-        self.hash = hashlib.blake2b(digest_size=16)
+        self.hash = hashlib.sha256()
 
     def gradient(self, x: Vector) -> Row:
         """A mini-batch gradient at `x`; the mini-batch is drawn now."""

@@ -145,8 +145,9 @@ class Row(Operation, Vector):
     __rmul__ = __mul__
 
     def __del__(self) -> None:
-        if self.slot >= 0:
-            self.freed.append(self.slot)
+        slot = self.slot
+        if slot >= 0:
+            self.freed.append(slot)
 
 
 ZERO: Final = Combination((), ())
