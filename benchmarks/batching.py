@@ -18,7 +18,11 @@ from simnet.simulation import prepare
 
 CLOCKS: dict[str, dict[str, Any]] = {
     "constant": {"compute": {"time": "30 ms"}, "network": {"latency": "50 ms", "bandwidth": "20 Mbit/s"}},
-    "50 % jitter, mixed links": {
+    "50 % jitter": {
+        "compute": {"time": "30 ms", "jitter": {"lognormal": 0.5}},
+        "network": {"latency": "2 ms", "bandwidth": "100 Mbit/s"},
+    },
+    "50 % jitter, slow mixed links": {
         "compute": {"time": "30 ms", "jitter": {"lognormal": 0.5}},
         "network": {"sharing": "queue", "latency": {"exponential": {"mean": "50 ms"}}, "uplink": "5 Mbit/s"},
     },
