@@ -13,7 +13,7 @@ from simnet.algorithms.table import Entry, algorithm, find
 ALGORITHMS: dict[str, Entry] = {
     entry.name: entry
     for entry in (
-        Entry(sgd, "Robbins, Monro 1951", "none", pooled=True, uses_topology=False),
+        Entry(sgd, "Robbins, Monro 1951", "none", tolerates=(), pooled=True, uses_topology=False),
         Entry(
             allreduce,
             "Patarasuk, Yuan 2009",
@@ -48,7 +48,9 @@ ALGORITHMS: dict[str, Entry] = {
             adpsgd,
             "Lian et al. 2018",
             "1 vector each way per average",
+            tolerates=(),
             asynchronous=True,
+            doubly_stochastic=False,
             exceptions={
                 "clock": "what is averaged depends on who comes first",
                 "sgd": "the nodes' own gradients are not averaged in the step that they are taken in",

@@ -30,7 +30,7 @@ class Entry:
         program: the generator function; its name is the algorithm's, its keyword-only parameters are the scenario's keys.
         paper: where it comes from, in short.
         message: what one node sends in one step.
-        tolerates: the waiting rules under which it works: ``all``, ``none``, ``deadline``.
+        tolerates: the waiting rules under which its exchanges work: ``all``, ``none``, ``deadline``; empty if it has none.
         asynchronous: whether nodes never wait for a round, so that the budget is n * steps in total.
         doubly_stochastic: whether it needs rows and columns of the mixing matrix to sum to one.
         uses_topology: whether the topology and the mixing matrix matter to it at all.

@@ -55,7 +55,7 @@ def algorithm_rows() -> Rows:
         The rows in the order of the table.
     """
     return [
-        (e.name, e.sentence.removesuffix("."), e.paper, e.message, ", ".join(e.tolerates)) for e in ALGORITHMS.values()
+        (e.name, e.sentence.removesuffix("."), e.paper, e.message, ", ".join(e.tolerates) or "-") for e in ALGORITHMS.values()
     ]
 
 
