@@ -123,12 +123,12 @@ class Observer:
             return False
         if self.asynchronous:
             return self.total_steps < len(self.nodes) * self.budget.steps
-        return node.step < self.budget.steps
+        return node.step < self.last_step
 
     def completed(self, node: Node) -> None:
         """The node has completed a step."""
         self.total_steps += 1
-        if not self.total_steps % len(self.nodes):
+        if not node.id:
             self.advance(self.total_steps / len(self.nodes), node.now)
         if self.asynchronous:
             step, rest = divmod(self.total_steps, len(self.nodes))

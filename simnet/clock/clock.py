@@ -51,10 +51,12 @@ class Clock(simpy.Environment):
         """
         queue = self._queue
         while queue and not self.is_stopped:
-            if queue[0][0] > limit:
+            entry = heappop(queue)
+            if entry[0] > limit:
+                heappush(queue, entry)
                 self._now = limit
                 return
-            self._now, _, _, event = heappop(queue)
+            self._now, _, _, event = entry
             callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
             for callback in callbacks:
                 callback(event)

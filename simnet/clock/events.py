@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from heapq import heappush
 from typing import Any
 
 import simpy
@@ -11,9 +10,13 @@ import simpy
 from simnet.clock.clock import WAKE, Clock
 from simnet.errors import AlgorithmError
 
+Callbacks = list[Callable[[Any], None]]
+
 
 class ComputeEvent(simpy.Event):
     """The end of a computation: yield it to wait, then read its `value`.
+
+    It goes into the clock's queue only when somebody waits for it; most computations are over before anybody asks.
 
     Args:
         clock: the run's clock.
@@ -23,13 +26,26 @@ class ComputeEvent(simpy.Event):
     """
 
     _ok = True
-    __slots__ = ("_value", "callbacks", "env")
+    __slots__ = ("_value", "_waiting", "end", "env", "node")
 
     def __init__(self, clock: Clock, end: float, node: int, value: Any) -> None:
-        self.env = clock
-        self.callbacks = []
+        self.env: Clock = clock
+        self.end = end
+        self.node = node
         self._value = value
-        heappush(clock._queue, (end, WAKE + node, next(clock._eid), self))  # type: ignore[misc]  # as `at` does
+        self._waiting: Callbacks | None = None
+
+    @property  # type: ignore[override]  # SimPy does not say that callbacks become None
+    def callbacks(self) -> Callbacks | None:
+        """Whom to call at the end; None once that has passed, which is how SimPy asks whether an event is over."""
+        if self._waiting is None and self.env._now < self.end:
+            self._waiting = []
+            self.env.at(self.end, self, WAKE + self.node)
+        return self._waiting
+
+    @callbacks.setter
+    def callbacks(self, value: Callbacks | None) -> None:
+        self._waiting = value
 
     @property
     def value(self) -> Any:
@@ -38,9 +54,9 @@ class ComputeEvent(simpy.Event):
         Raises:
             AlgorithmError: if the computation still runs.
         """
-        if self.callbacks is not None:
+        if self.env._now < self.end:
             raise AlgorithmError("the gradient was read before its compute time was over; `yield` it first")
-        return self._value  # type: ignore[unreachable]  # SimPy does not say that callbacks become None
+        return self._value
 
 
 class Message(simpy.Event):

@@ -262,8 +262,8 @@ def combine(wave: list[Operation], arena: Arena, out_BD: torch.Tensor) -> None:
 
 def samples(wave: list[Operation], device: torch.device) -> torch.Tensor:
     """The sample indices of a batch of gradients, ``[B, b]``."""
-    rows = np.concatenate([operation.constants for operation in wave])
-    return torch.from_numpy(rows).to(device).view(len(wave), -1)
+    numbers = bytearray().join([operation.constants for operation in wave])  # type: ignore[misc]  # faster than concatenate
+    return torch.frombuffer(numbers, dtype=torch.int64).to(device).view(len(wave), -1)
 
 
 def run_kernel(kernel: Kernel | None, wave: list[Operation], arena: Arena, problem: Problem) -> torch.Tensor:

@@ -52,9 +52,20 @@ def test_absolute_times_are_not_rounded() -> None:
     """The end of 0.1 + 0.2 seconds is that float, not now + (end - now)."""
     clock = Clock()
     ends = [ComputeEvent(clock, end, 0, "value") for end in (0.1, 0.1 + 0.2)]
+    assert not any(end.processed for end in ends)
     clock.run_until()
     assert clock.now == 0.1 + 0.2
     assert all(end.processed for end in ends)
+
+
+def test_a_computation_that_nobody_waits_for_takes_no_event() -> None:
+    """A node that talks for longer than it computes asks for the gradient when it is long there."""
+    clock = Clock()
+    event = ComputeEvent(clock, 1.0, 0, "gradient")
+    assert clock.is_idle
+    clock.timeout(3.0)
+    clock.run_until()
+    assert (event.processed, event.value, clock.now) == (True, "gradient", 3.0)
 
 
 def test_a_failed_process_is_heard_of() -> None:
@@ -74,8 +85,9 @@ def test_a_gradient_cannot_be_read_before_its_time() -> None:
     event = ComputeEvent(clock, 1.0, 0, "gradient")
     with pytest.raises(AlgorithmError, match="read before its compute time was over"):
         _ = event.value
+    event.callbacks.append(lambda _: None)
     clock.run_until()
-    assert event.value == "gradient"
+    assert (clock.now, event.value) == (1.0, "gradient")
 
 
 def test_an_algorithm_that_reads_too_early_is_told_where() -> None:
