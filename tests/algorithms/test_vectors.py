@@ -1,4 +1,4 @@
-"""The trajectories of shared/vectors, computed independently of simnet, are reproduced."""
+"""The trajectories in tests/data/algorithms.json, computed independently of simnet from matrix forms, are reproduced."""
 
 from __future__ import annotations
 
