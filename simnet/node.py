@@ -146,7 +146,10 @@ class Node(Machine):
             observer.completed(self)
 
     def gradient(self, x: Vector) -> ComputeEvent:
-        """Starts a mini-batch gradient at `x`.
+        """Starts a mini-batch gradient at `x`; a node computes one after the other.
+
+        Args:
+            x: where it is taken, a ``[D]`` vector.
 
         Returns:
             An event to yield: its compute time is over. Its `value` is the gradient, a ``[D]`` vector.
@@ -159,6 +162,10 @@ class Node(Machine):
 
     def exchange(self, payload: Any, tag: Hashable) -> Receipt:
         """Sends the payload to all listeners and collects what the neighbors sent under the same tag.
+
+        Args:
+            payload: a vector, a number, a tuple of them, or a `Payload` that states its own size.
+            tag: the same on both sides, another one in each exchange: the step, for example.
 
         Returns:
             An event to yield; its value is ``{neighbor: payload}``, complete or not as the scenario's waiting rule says.
@@ -178,8 +185,16 @@ class Node(Machine):
         With `then`, both ends change as one: `then` is called with the reply, and from now until then this node is
         locked: it answers nobody and must not change its model. Ask nobody but ``node.may_ask`` in this way.
 
+        Args:
+            neighbor: who is asked.
+            payload: what its `answer` is called with, after this node's number.
+            then: what to do with the reply, before anything else happens here.
+
         Returns:
             An event to yield; its value is the reply.
+
+        Raises:
+            AlgorithmError: if an earlier question is still without reply.
         """
         content, bits = self.pack(payload)
         return self.question(neighbor, content, bits, then)
@@ -188,6 +203,13 @@ class Node(Machine):
         """Row i of the mixing matrix: ``w_ii own + sum_j w_ij received[j]``, in sorted order of the neighbors.
 
         The weight of a neighbor that is missing goes to oneself, so that the weights still sum to one.
+
+        Args:
+            own: this node's vector, ``[D]``.
+            received: the neighbors' vectors, as `exchange` gives them.
+
+        Returns:
+            The weighted sum, ``[D]``.
         """
         neighbors, weights = self.neighbors, self._mixing_weights
         if len(received) < len(neighbors):
@@ -203,29 +225,72 @@ class Node(Machine):
         return ZERO
 
     def keep(self, vector: Vector) -> Row:
-        """The vector as one row: for what is carried from step to step, which would otherwise grow into a long sum."""
+        """The vector as one row: for what is carried from step to step, which would otherwise grow into a long sum.
+
+        Args:
+            vector: a sum of vectors, ``[D]``.
+
+        Returns:
+            The same vector, as a row.
+        """
         return self._recorder.row(vector)
 
     def apply(self, kernel: Kernel, *vectors: Vector, constants: tuple[float, ...] = ()) -> Row:
-        """A row kernel applied to vectors, with numbers of this one call (a random key, a scale)."""
+        """A row kernel applied to vectors.
+
+        Args:
+            kernel: a pure function of batches of rows (see `simnet.values.Kernel`); a frozen dataclass.
+            vectors: its inputs, ``[D]`` each.
+            constants: numbers of this one call: a random key, a scale.
+
+        Returns:
+            The result, ``[D]``, deferred like everything.
+        """
         return self._recorder.apply(kernel, *vectors, constants=constants)
 
     def same_for_all(self, vector: Vector) -> Row:
-        """A sum that every node arrives at, such as an all-reduced mean: computed once, whoever asks for it."""
+        """A sum that every node arrives at, such as an all-reduced mean: computed once, whoever asks for it.
+
+        Args:
+            vector: the sum, in whatever order each node has its terms.
+
+        Returns:
+            One row for all nodes.
+        """
         return self._recorder.shared(vector)
 
     def measure(self, kernel: Kernel, *vectors: Vector) -> Scalar:
-        """A deferred number out of vectors, for `number` or `tally`."""
+        """A deferred number out of vectors, for `number` or `tally`.
+
+        Args:
+            kernel: a kernel that reduces each row to a number.
+            vectors: its inputs, ``[D]`` each.
+
+        Returns:
+            The number, deferred.
+        """
         return self._recorder.measure(kernel, *vectors)
 
     def number(self, scalar: Scalar) -> Receipt:
-        """An event to yield, over at once: a deferred number as a float, for a decision that depends on the data."""
+        """A deferred number as a float, for a decision that depends on the data; it makes the executor run.
+
+        Args:
+            scalar: what `measure` gave.
+
+        Returns:
+            An event to yield, over at once; its value is the float.
+        """
         receipt = Receipt(self.clock, "number", (), {})
         receipt.complete(self._recorder.number(scalar))
         return receipt
 
     def tally(self, name: str, scalar: Scalar) -> None:
-        """Adds a deferred number to one of the run's counters, which the summary reports."""
+        """Adds a deferred number to one of the run's counters, which the summary reports.
+
+        Args:
+            name: of the counter.
+            scalar: a whole number.
+        """
         self.tallies.append((self.step, name, scalar))
 
     def digest(self) -> bytes:
@@ -233,7 +298,17 @@ class Node(Machine):
         return self._recorder.digest()
 
     def pack(self, payload: Any) -> tuple[Any, float]:
-        """What goes over the wire for a payload, and its size: a vector, a number, a tuple of them, or a `Payload`."""
+        """What goes over the wire for a payload, and its size.
+
+        Args:
+            payload: a vector, a number, a tuple of them, or a `Payload`.
+
+        Returns:
+            The content that the receiver gets, and bits.
+
+        Raises:
+            AlgorithmError: if it is something else.
+        """
         if isinstance(payload, Row):
             return payload, self.vector_bits
         if isinstance(payload, Vector):
