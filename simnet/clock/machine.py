@@ -65,12 +65,26 @@ class Machine:
         self.asking: tuple[Receipt, Callable[[Any], object] | None] | None = None
 
     def send(self, receiver: int, payload: Any, tag: Hashable) -> None:
-        """Sends one message to any machine of the network."""
+        """Sends one message to any machine of the network.
+
+        Args:
+            receiver: the machine's number.
+            payload: what has a size on the wire (see `pack`).
+            tag: tells this message from all others between the two.
+        """
         content, bits = self.pack(payload)
         self.post(receiver, content, (self.id, tag), bits)
 
     def receive(self, sender: int, tag: Hashable) -> Receipt:
-        """An event to yield: the message that this sender sent under this tag is there; its value is ``{sender: payload}``."""
+        """Waits for the message that one machine sent under a tag.
+
+        Args:
+            sender: the machine's number.
+            tag: as it was sent.
+
+        Returns:
+            An event to yield; its value is ``{sender: payload}``.
+        """
         return self.collect((sender,), (sender, tag))
 
     def pack(self, payload: Any) -> tuple[Any, float]:
