@@ -80,13 +80,20 @@ def slow(node):
 """
 
 
+WITH_CTRL_C = """\
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may have been told to ignore it
+runpy.run_module("simnet", run_name="__main__", alter_sys=True)
+"""
+
+
 def test_ctrl_c_leaves_the_finished_algorithms_on_disk(tmp_path: Path) -> None:
     (tmp_path / "sleepy.py").write_text(SLOW, encoding="utf-8")
     file = tmp_path / "long.yaml"
-    rest = "problem: {kind: quadratic, dimension: 2}\nrun: {steps: 5000}\n"
+    rest = "compute: {time: 1 ms}\nproblem: {kind: quadratic, dimension: 2}\nrun: {steps: 2000}\n"
     entries = "algorithms: [{name: sgd, lr: 0.1}, {name: 'sleepy:slow', label: slow}]\n"
     file.write_text(f"# How long?\nnodes: 2\ntopology: ring\n{entries}{rest}", encoding="utf-8")
-    arguments = command("run", file, "--out", tmp_path / "out")
+    arguments = [sys.executable, "-c", WITH_CTRL_C, "run", str(file), "--out", str(tmp_path / "out")]
     with subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         assert process.stderr is not None
         while not (line := process.stderr.readline()).startswith("sgd (seed 0): done"):
