@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import simpy
@@ -59,7 +59,23 @@ class ComputeEvent(simpy.Event):
         return self._value
 
 
-class Message(simpy.Event):
+class Transfer(simpy.Event):
+    """Bits on their way; the event is the arrival of the last one.
+
+    Args:
+        bits: how many.
+        callbacks: whom to call then.
+    """
+
+    _ok = True
+    __slots__ = ("bits", "callbacks")
+
+    def __init__(self, bits: float, callbacks: Sequence[Callable[[Any], None]]) -> None:
+        self.bits = bits
+        self.callbacks = callbacks  # type: ignore[assignment]  # a tuple may be shared
+
+
+class Message(Transfer):
     """The arrival of one message.
 
     Args:
@@ -71,8 +87,7 @@ class Message(simpy.Event):
         arrive: the one function that is called with the message when it arrives.
     """
 
-    _ok = True
-    __slots__ = ("bits", "callbacks", "payload", "sender", "step", "tag")
+    __slots__ = ("payload", "sender", "step", "tag")
 
     def __init__(
         self, sender: int, tag: Any, payload: Any, bits: float, step: int, arrive: tuple[Callable[[Message], None]]

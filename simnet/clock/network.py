@@ -1,21 +1,10 @@
-"""The network: when a message arrives. Arrival times are arithmetic; one event per message (two with downlink limits).
-
-A message of s bits from i to j crosses the uplink of i, the link i -> j and the downlink of j, each with an optional
-bandwidth. Its last bit leaves a resource no earlier than ``start + s / bandwidth`` of that resource and no earlier than
-it left the one before (cut-through); the latency of the link is added once, between link and downlink.
-"""
+"""The network: what lies between any two machines, and how messages get from one to the other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from heapq import heappush
-from math import inf
-
-import simpy
-
 from simnet.clock.clock import MESSAGE, Clock
-from simnet.clock.events import Message
 from simnet.clock.parameters import LinkParameters
+from simnet.clock.sharing import SHARING_RULES
 
 
 class Resource:
@@ -41,9 +30,20 @@ class Resource:
 class Link:
     """One direction between two machines: latency [s], bandwidth [bit/s], the limits at both ends."""
 
-    __slots__ = ("downlink", "latency", "limit", "own", "priority", "uplink")
+    __slots__ = ("downlink", "latency", "limit", "own", "priority", "receiver", "sender", "uplink")
 
-    def __init__(self, latency: float, bandwidth: float, uplink: Resource, downlink: Resource, priority: int) -> None:
+    def __init__(
+        self,
+        sender: int,
+        receiver: int,
+        latency: float,
+        bandwidth: float,
+        uplink: Resource,
+        downlink: Resource,
+        priority: int,
+    ) -> None:
+        self.sender = sender
+        self.receiver = receiver
         self.latency = latency
         self.own = Resource(bandwidth)
         self.uplink = uplink
@@ -56,9 +56,12 @@ class Network:
     """All links between all machines, made when they are first used.
 
     Args:
-        sharing: the sharing rule, ``none`` or ``queue``.
+        sharing: the sharing rule's name.
         parameters: latency and bandwidth of every link, limits of every machine.
         clock: the run's clock.
+
+    Attributes:
+        transmit: sends a message over a link; it arrives when the sharing rule says.
     """
 
     def __init__(self, sharing: str, parameters: LinkParameters, clock: Clock) -> None:
@@ -67,40 +70,16 @@ class Network:
         self.num_machines = len(parameters.uplinks)
         self.uplinks = [Resource(bandwidth) for bandwidth in self.parameters.uplinks]
         self.downlinks = [Resource(bandwidth) for bandwidth in self.parameters.downlinks]
-        self.transmit: Callable[[Link, Message], None] = {"none": self._unshared, "queue": self._queued}[sharing]
+        self.transmit = SHARING_RULES[sharing](clock).carry
 
     def link(self, sender: int, receiver: int) -> Link:
         """The link from one machine to another; any two may communicate."""
         return Link(
+            sender,
+            receiver,
             self.parameters.latency(sender, receiver),
             self.parameters.bandwidth(sender, receiver),
             self.uplinks[sender],
             self.downlinks[receiver],
             MESSAGE + sender * self.num_machines + receiver,
         )
-
-    def _unshared(self, link: Link, message: Message) -> None:
-        """Sharing rule `none`: every message sees the full bandwidth of the narrowest limit on its way."""
-        clock = self.clock
-        arrival = clock._now + link.latency + message.bits / link.limit
-        heappush(clock._queue, (arrival, link.priority, next(clock._eid), message))  # type: ignore[misc]  # as `at` does
-
-    def _queued(self, link: Link, message: Message) -> None:
-        """Sharing rule `queue`: first come, first served, at each limit on the way."""
-        now, bits = self.clock.now, message.bits
-        at_uplink = link.uplink.start(bits, now)
-        at_link = link.own.start(bits, at_uplink)
-        last_bit = max(at_uplink + bits / link.uplink.bandwidth, at_link + bits / link.own.bandwidth) + link.latency
-        if link.downlink.bandwidth == inf:
-            self.clock.at(last_bit, message, link.priority)
-            return
-        # Who comes first to a downlink is known only when the first bit gets there.
-        entry = simpy.Event(self.clock)
-        entry._ok = True
-        entry.callbacks = [lambda _: self._enter_downlink(link, message, last_bit)]
-        self.clock.at(at_link + link.latency, entry, link.priority)
-
-    def _enter_downlink(self, link: Link, message: Message, last_bit: float) -> None:
-        start = link.downlink.start(message.bits, self.clock.now)
-        served = start + message.bits / link.downlink.bandwidth
-        self.clock.at(max(last_bit, served), message, link.priority)

@@ -1,0 +1,85 @@
+"""Sharing rules: when a transfer that starts now arrives. Arrival times are arithmetic; one event per message where possible.
+
+A transfer of s bits from i to j crosses the uplink of i, the link i -> j and the downlink of j, each with an optional
+bandwidth. Its last bit leaves a resource no earlier than ``start + s / bandwidth`` of that resource and no earlier than
+it left the one before (cut-through); the latency of the link is added once, between link and downlink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappush
+from math import inf
+from typing import TYPE_CHECKING, Protocol
+
+import simpy
+
+from simnet.clock.clock import Clock
+from simnet.clock.events import Transfer
+
+if TYPE_CHECKING:
+    from simnet.clock.network import Link
+
+
+class SharingRule(Protocol):
+    """How transfers share what they cross."""
+
+    def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
+        """Schedules the transfer's event for the moment when its last bit arrives.
+
+        Args:
+            link: what it crosses.
+            transfer: an event with a size; it starts now.
+            extra: seconds of latency on top of the link's own.
+        """
+        ...
+
+
+class Unshared:
+    """Sharing rule `none`: every transfer sees the full bandwidth of the narrowest limit on its way.
+
+    Args:
+        clock: the run's clock.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
+        """Arrives after latency and ``bits / bandwidth``."""
+        clock = self.clock
+        arrival = clock._now + (link.latency + extra) + transfer.bits / link.limit
+        heappush(clock._queue, (arrival, link.priority, next(clock._eid), transfer))  # type: ignore[misc]  # as `at` does
+
+
+class Queued:
+    """Sharing rule `queue`: first come, first served, at each limit on the way.
+
+    Args:
+        clock: the run's clock.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
+        """Arrives when the last limit on the way has served it."""
+        now, bits, latency = self.clock._now, transfer.bits, link.latency + extra
+        at_uplink = link.uplink.start(bits, now)
+        at_link = link.own.start(bits, at_uplink)
+        last_bit = max(link.uplink.free_at, link.own.free_at) + latency
+        if link.downlink.bandwidth == inf:
+            self.clock.at(last_bit, transfer, link.priority)
+            return
+        # Who comes first to a downlink is known only when the first bit gets there.
+        entry = simpy.Event(self.clock)
+        entry._ok = True
+        entry.callbacks = [lambda _: self._enter_downlink(link, transfer, last_bit)]
+        self.clock.at(at_link + latency, entry, link.priority)
+
+    def _enter_downlink(self, link: Link, transfer: Transfer, last_bit: float) -> None:
+        link.downlink.start(transfer.bits, self.clock.now)
+        self.clock.at(max(last_bit, link.downlink.free_at), transfer, link.priority)
+
+
+SHARING_RULES: dict[str, Callable[[Clock], SharingRule]] = {"none": Unshared, "queue": Queued}
