@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from simnet.algorithms import Entry
-from simnet.clock import Clock, Machine, Network, compute_times
+from simnet.clock import Clock, Machine, Network, Process, compute_times
 from simnet.clock.parameters import LinkParameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
@@ -190,11 +190,11 @@ class Run:
         shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
         node_type, recorder_type = (SilentNode, SilentRecorder) if self.is_silent else (Node, Recorder)
         for i in range(setting.num_nodes):
-            draw = setting.problem.draws(i, setting.seed)
+            draws = setting.problem.draws(i, setting.seed)
             node = node_type(
                 *(i, self.clock, network, self.machines),
                 place=setting.surroundings(i, self.wait),
-                recorder=recorder_type(i, self.executor, draw, shared),
+                recorder=recorder_type(i, self.executor, draws, shared),
                 model=models[i],
                 compute_times=times[i],
                 rng=stream(setting.seed, "algorithm", i),
@@ -204,11 +204,11 @@ class Run:
             self.machines.append(node)
             self.nodes.append(node)
         self.observer.begin(self.nodes)
-        self.processes = [self.clock.process(self.entry.program(node, **named.parameters)) for node in self.nodes]
+        self.processes = [Process(self.clock, self.entry.program(node, **named.parameters)) for node in self.nodes]
         if server is not None:
             machine = Machine(setting.num_nodes, self.clock, network, self.machines)
             self.machines.append(machine)
-            self.processes.append(self.clock.process(server(machine)))
+            self.processes.append(Process(self.clock, server(machine)))
             self.observer.extra_machines.append(machine)
 
     def _initial_rows(self) -> list[Row]:
@@ -240,7 +240,7 @@ class Run:
 
     def _explained(self, error: Exception) -> Exception:
         """An error in an algorithm's own code, told in one sentence that says where; any other as it is."""
-        failed = [i for i, process in enumerate(self.processes) if process.triggered and process._value is error]
+        failed = [i for i, process in enumerate(self.processes) if process.error is error]
         if not failed:
             return error
         node = self.nodes[failed[0]]

@@ -6,7 +6,7 @@ Shapes: ``N`` nodes, ``D`` parameters, ``B`` gradients in one batched call, ``b`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -50,10 +50,10 @@ class Problem(ABC):
         """How many mini-batches make one pass over this node's own data."""
 
     @abstractmethod
-    def draws(self, node: int, seed: int) -> Callable[[], SampleIds]:
-        """A function whose every call gives the int64 sample ids [b] of the node's next mini-batch.
+    def draws(self, node: int, seed: int) -> Iterator[SampleIds]:
+        """The sample ids of the node's mini-batches, without end, in blocks: int64 ``[k, b]``, one row a mini-batch.
 
-        The ids come from the stream (seed, "batch", node) and from nothing else. They must not be changed in place.
+        They come from the stream (seed, "batch", node) and from nothing else.
         """
 
     @abstractmethod

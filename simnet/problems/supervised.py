@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -100,13 +101,12 @@ class Supervised(Problem):
         """Local samples over batch size; 1 for full batches."""
         return 1.0 if self.batch_size is None else (self._ends[node] - self._starts[node]) / self.batch_size
 
-    def draws(self, node: int, seed: int) -> Callable[[], SampleIds]:
-        """A function whose every call gives the int64 ids [b] of the node's next mini-batch."""
+    def draws(self, node: int, seed: int) -> Iterator[SampleIds]:
+        """The sample ids of the node's mini-batches, without end, in blocks ``[k, b]``."""
         start, end = self._starts[node], self._ends[node]
         if self.batch_size is None:
-            all_ids = np.arange(start, end, dtype=np.int64)
-            return lambda: all_ids
-        return _mini_batches(start, end, self.batch_size, stream(seed, "batch", node)).__next__
+            return itertools.repeat(np.arange(start, end, dtype=np.int64)[None])
+        return _mini_batches(start, end, self.batch_size, stream(seed, "batch", node))
 
     def gradient(self, models_BD: Tensor, samples_Bb: Tensor, out_BD: Tensor) -> None:
         """Writes the B mini-batch gradients, l2 included, chunk by chunk of a size that suits the device."""
@@ -252,7 +252,7 @@ class Supervised(Problem):
 
 
 def _mini_batches(start: int, end: int, batch_size: int, rng: np.random.Generator) -> Iterator[SampleIds]:
-    """Uniform draws with replacement, many mini-batches at a time: one costs 0.3 us instead of 6."""
+    """Uniform draws with replacement, many mini-batches at a time, which costs a twentieth of one at a time."""
     block = max(1, _DRAWN // batch_size)
     while True:
-        yield from rng.integers(start, end, size=(block, batch_size))
+        yield rng.integers(start, end, size=(block, batch_size))
