@@ -156,7 +156,11 @@ class Run:
         self.nodes: list[Node] = []
 
     def execute(self) -> RunRecord:
-        """Runs to the end, whichever way it ends."""
+        """Runs to the end, whichever way it ends.
+
+        Returns:
+            The record; its status says which way.
+        """
         start = perf_counter()
         status: Status = "done"
         message = ""
@@ -338,7 +342,16 @@ def reached(rows: list[dict[str, float]], name: str, value: float) -> dict[str, 
 
 
 def budget_of(setting: Setting, steps_per_epoch: float, is_asynchronous: bool) -> Budget:
-    """When the scenario says that a run ends."""
+    """When the scenario says that a run ends.
+
+    Args:
+        setting: the scenario, and how large n and D are.
+        steps_per_epoch: mini-batches in one pass over a node's data, mean over the nodes.
+        is_asynchronous: whether steps are counted over all nodes together.
+
+    Returns:
+        Limits in steps and seconds; an epoch that ends within a step counts that step in full.
+    """
     run = setting.scenario.run
     steps = inf if run.steps is None else run.steps
     kind = "asynchronous" if is_asynchronous else "synchronous"
@@ -353,7 +366,14 @@ def budget_of(setting: Setting, steps_per_epoch: float, is_asynchronous: bool) -
 
 
 def line_of(error: BaseException) -> str:
-    """The file and line that raised an error, for whoever wrote it."""
+    """The file and line that raised an error, for whoever wrote it.
+
+    Args:
+        error: as it was caught.
+
+    Returns:
+        `` (file:line)``, of the innermost call; empty if the error was never raised.
+    """
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
