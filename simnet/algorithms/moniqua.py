@@ -51,8 +51,8 @@ def moniqua(
         >>> import simnet
         >>> problem = {"kind": "quadratic", "curvature": [[1.0]], "optimum": [[0.0], [1.0], [2.0], [3.0]]}
         >>> result = simnet.run({
-        ...     "nodes": 4, "topology": "ring", "problem": problem,
-        ...     "algorithms": [{"name": "moniqua", "lr": 0.5, "theta": 2.0, "bits": 4}], "run": {"steps": 2, "evaluate_every": 1},
+        ...     "nodes": 4, "topology": "ring", "problem": problem, "run": {"steps": 2, "evaluate_every": 1},
+        ...     "algorithms": [{"name": "moniqua", "lr": 0.5, "theta": 2.0, "bits": 4}],
         ... })
         >>> result.metrics["bits_sent"].tolist()  # 4 nodes, 2 neighbors each, 4 bits for each of D = 1 numbers
         [0.0, 32.0, 64.0]

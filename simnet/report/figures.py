@@ -46,6 +46,13 @@ def plot(result: Result, metric: str | None = None, against: str = "step") -> Fi
 
     Raises:
         ParameterError: no metric or axis of that name, or nothing to draw.
+
+    Example:
+        >>> from simnet.result import RunRecord
+        >>> rows = [{"time_s": 0.0, "accuracy": 0.1}, {"time_s": 30.0, "accuracy": 0.9}]
+        >>> figure = plot(Result([RunRecord("dpsgd", 1, "done", "", rows, {})], {}, ""), against="time")
+        >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
+        ('simulated time [s]', 'test accuracy')
     """
     chosen = headline(result) if metric is None else find_metric(metric)
     axis = find_axis(against)
