@@ -139,8 +139,4 @@ def folder_name(name: str) -> str:
 
 
 def void(_: object) -> None:
-    """Forget a return value, where a callback must return nothing.
-
-    Args:
-        _: anything.
-    """
+    """Forget a return value, where a callback must return nothing."""

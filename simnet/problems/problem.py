@@ -119,4 +119,4 @@ class Problem(ABC):
 
     @abstractmethod
     def ingredients(self) -> Iterable[object]:
-        """Tensors, and whatever else its ``repr`` tells apart, that a gradient is made of."""
+        """What a gradient is made of: tensors, and whatever else its ``repr`` tells apart."""
