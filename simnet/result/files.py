@@ -254,6 +254,11 @@ def read_folder(directory: str | Path) -> dict[str, Any]:
 
     Raises:
         OutputError: it is not there, or is no complete simnet result.
+
+    Example:
+        >>> read_folder("nowhere")
+        Traceback (most recent call last):
+        simnet.errors.OutputError: nowhere: no simnet result there (summary.json is missing); name a folder of runs/
     """
     folder = Path(directory)
     for marker in MARKERS:
