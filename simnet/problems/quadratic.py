@@ -154,6 +154,9 @@ def given_quadratic(
         dtype: of models and gradients.
         device: where they live.
 
+    Returns:
+        The problem; one row counts for all n nodes.
+
     Raises:
         ParameterError: when the arrays do not fit each other or ``nodes``, or there is no unique minimum.
 
@@ -198,6 +201,9 @@ def random_quadratic(
         seed: the run's seed.
         dtype: of models and gradients.
         device: where they live.
+
+    Returns:
+        The problem; its minimum x* is the mean of the b_i.
 
     Example:
         >>> random_quadratic(5, 0.0, 10.0, 0.0, 4, 1, torch.float64, torch.device("cpu")).describe()

@@ -29,7 +29,12 @@ _DEVICE_BYTES = 1 << 30  # working set of one chunk on a GPU
 
 @dataclasses.dataclass(frozen=True)
 class Samples:
-    """Samples on the device: inputs [S, ...] and labels [S]."""
+    """Samples on the device.
+
+    Attributes:
+        inputs: [S, ...].
+        labels: class numbers [S].
+    """
 
     inputs: Tensor
     labels: Tensor
@@ -38,7 +43,14 @@ class Samples:
         return len(self.labels)
 
     def chunks(self, size: int) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        """Consecutive parts of at most ``size`` samples."""
+        """Consecutive parts, each with its place, its inputs and its labels.
+
+        Args:
+            size: samples in a part; the last one may have fewer.
+
+        Yields:
+            Slice, inputs [size, ...] and labels [size].
+        """
         for start in range(0, len(self), size):
             part = slice(start, start + size)
             yield part, self.inputs[part], self.labels[part]
@@ -59,6 +71,16 @@ class Supervised(Problem):
         l2: regularization, >= 0.
         dtype: of data, models and gradients.
         device: where they live.
+
+    Example:
+        >>> from simnet.problems.datasets import digits
+        >>> from simnet.problems.dense import DenseModel
+        >>> from simnet.problems.losses import SoftmaxLoss
+        >>> dataset = digits(0.2, seed=1)
+        >>> parts = np.array_split(np.arange(len(dataset.train_y)), 4)
+        >>> problem = Supervised(dataset, parts, DenseModel([64, 10]), SoftmaxLoss(), batch_size=16)
+        >>> problem.num_parameters, round(problem.evaluate(torch.zeros(4, 650))["train_loss"], 6)  # ln 10
+        (650, 2.302585)
     """
 
     def __init__(
