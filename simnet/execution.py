@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from simnet.accounting import describe_path, time_of_nodes
 from simnet.algorithms import Entry
 from simnet.clock import Clock, Machine, Network, Process, compute_times
 from simnet.clock.parameters import LinkParameters
@@ -239,6 +240,8 @@ class Run:
                 "values": executor.seconds,
                 "evaluation": evaluations.seconds,
             },
+            "nodes": time_of_nodes(self.nodes, self.clock.now),
+            "critical_path": describe_path(self.machines),
             "counters": counters,
             "hash": self._hash(),
         }

@@ -23,7 +23,7 @@ LAYERS = [
     {"experiment"},
     {"simulation"},
     {"execution"},
-    {"evaluation"},
+    {"evaluation", "accounting"},
     {"setting"},
     {"algorithms"},
     {"node", "observer"},
