@@ -4,6 +4,17 @@ from simnet.scenario.editor import json_schema
 from simnet.scenario.loader import load, load_text
 from simnet.scenario.quantities import Constant, Distribution, MatrixFile, PerNode, Quantity
 from simnet.scenario.schema import Scenario
+from simnet.scenario.schema_faults import (
+    Crash,
+    Fault,
+    FaultTrace,
+    Join,
+    Leave,
+    LinkDown,
+    NetworkPartition,
+    RandomCrashes,
+    RandomOutages,
+)
 from simnet.scenario.schema_network import Compute, Jitter, Messages, Mixing, Network, Stragglers, Topology
 from simnet.scenario.schema_problem import DataSet, Factory, Model, Partition, Problem, Quadratic
 from simnet.scenario.schema_run import AlgorithmEntry, Deadline, Record, Run, Wait
@@ -14,21 +25,30 @@ __all__ = [
     "AlgorithmSchemas",
     "Compute",
     "Constant",
+    "Crash",
     "DataSet",
     "Deadline",
     "Distribution",
     "Factory",
+    "Fault",
+    "FaultTrace",
     "Jitter",
+    "Join",
+    "Leave",
+    "LinkDown",
     "MatrixFile",
     "Messages",
     "Mixing",
     "Model",
     "Network",
+    "NetworkPartition",
     "Partition",
     "PerNode",
     "Problem",
     "Quadratic",
     "Quantity",
+    "RandomCrashes",
+    "RandomOutages",
     "Record",
     "Run",
     "Scenario",
