@@ -12,7 +12,8 @@ import simpy
 
 from simnet.clock.clock import DEADLINE, Clock
 from simnet.clock.events import Message, Receipt
-from simnet.clock.network import Link, Network
+from simnet.clock.links import Link
+from simnet.clock.network import Network
 from simnet.errors import AlgorithmError
 
 Program = Generator[simpy.Event, Any, None]
