@@ -181,7 +181,7 @@ class Network(Part):
             blocks. By default in blocks, each place with the share that it has in the preset's source.
         sharing: ``none``: every message has its link's full bandwidth; ``queue``: first come, first served.
         routing: ``direct``: any two nodes have a link of their own; ``hops``: messages travel over the topology's links,
-            store and forward, on the path with the least latency.
+            store and forward, on the path with the least latency; a parameter server hangs off the first node.
         latency: of each directed link [s]; None: what the preset's places say.
         bandwidth: of each directed link [bit/s]; None: what the preset's places say, else unlimited.
         duplex: of the nodes' NICs; ``half``: what a node sends and receives shares its ``uplink``.
