@@ -2,6 +2,7 @@
 
 from simnet.scenario.editor import json_schema
 from simnet.scenario.loader import load, load_text
+from simnet.scenario.presets import PRESETS, Preset
 from simnet.scenario.quantities import Constant, Distribution, MatrixFile, PerNode, Quantity
 from simnet.scenario.schema import Scenario
 from simnet.scenario.schema_faults import (
@@ -15,12 +16,14 @@ from simnet.scenario.schema_faults import (
     RandomCrashes,
     RandomOutages,
 )
+from simnet.scenario.schema_links import Positions, Shared
 from simnet.scenario.schema_network import Compute, Jitter, Messages, Mixing, Network, Stragglers, Topology
 from simnet.scenario.schema_problem import DataSet, Factory, Model, Partition, Problem, Quadratic
 from simnet.scenario.schema_run import AlgorithmEntry, Deadline, Record, Run, Wait
 from simnet.scenario.signature import AlgorithmSchemas, parameters_model
 
 __all__ = [
+    "PRESETS",
     "AlgorithmEntry",
     "AlgorithmSchemas",
     "Compute",
@@ -44,6 +47,8 @@ __all__ = [
     "NetworkPartition",
     "Partition",
     "PerNode",
+    "Positions",
+    "Preset",
     "Problem",
     "Quadratic",
     "Quantity",
@@ -52,6 +57,7 @@ __all__ = [
     "Record",
     "Run",
     "Scenario",
+    "Shared",
     "Stragglers",
     "Topology",
     "Wait",

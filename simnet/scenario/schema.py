@@ -19,7 +19,7 @@ from pydantic import (
 
 from simnet.part import Part
 from simnet.scenario.origin import Origin
-from simnet.scenario.quantities import PerNode, Text
+from simnet.scenario.quantities import Text
 from simnet.scenario.rows import Rows
 from simnet.scenario.schema_faults import Fault, misfits
 from simnet.scenario.schema_network import Compute, Edges, Messages, Mixing, Network, Topology
@@ -159,10 +159,14 @@ class Scenario(Part):
 
     @field_validator("network")
     @classmethod
-    def _check_limits(cls, network: Network | None, info: ValidationInfo) -> Network | None:
-        limits = {} if network is None else {"uplink": network.uplink, "downlink": network.downlink}
-        lists = {key: limit.values for key, limit in limits.items() if isinstance(limit, PerNode)}
-        return _one_for_each_node(network, lists, info)
+    def _place_nodes(cls, network: Network | None, info: ValidationInfo) -> Network | None:
+        nodes = info.data.get("nodes")
+        if network is None or nodes is None:
+            return network
+        misfits = network.misfits(nodes)
+        if misfits:
+            raise refusal(*misfits)
+        return network.placed(nodes)
 
     @field_validator("compute")
     @classmethod
