@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from simnet.errors import ParameterError
-from simnet.scenario import Constant, Distribution, MatrixFile, PerNode, Quantity
+from simnet.scenario import Constant, Distribution, MatrixFile, PerNode, Quantity, Varying
 from simnet.scenario import Network as NetworkSpec
 from simnet.streams import stream
 
@@ -46,7 +46,7 @@ class LinkParameters:
         """Bit/s of the link itself; infinite where there is no limit."""
         return inf if self.spec.bandwidth is None else self._value("bandwidth", self.spec.bandwidth, sender, receiver)
 
-    def _value(self, key: str, quantity: Quantity, *ends: int) -> float:
+    def _value(self, key: str, quantity: Quantity | Varying, *ends: int) -> float:
         if isinstance(quantity, Constant):
             return quantity.value
         if isinstance(quantity, MatrixFile):
@@ -55,7 +55,7 @@ class LinkParameters:
         return draw(quantity, stream(self.seed, key, *ends))
 
     def _limits(self, key: str, num_nodes: int, num_machines: int) -> list[float]:
-        quantity: Quantity | None = getattr(self.spec, key)
+        quantity: Quantity | Varying | None = getattr(self.spec, key)
         if quantity is None:
             return [inf] * num_machines
         if isinstance(quantity, PerNode):

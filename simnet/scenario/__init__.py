@@ -1,5 +1,6 @@
 """YAML to a frozen `Scenario`; every complaint about a file is made here."""
 
+from simnet.scenario.disturbances import Change, GilbertElliott, Loss
 from simnet.scenario.editor import json_schema
 from simnet.scenario.loader import load, load_text
 from simnet.scenario.quantities import Constant, Distribution, MatrixFile, PerNode, Quantity
@@ -8,17 +9,21 @@ from simnet.scenario.schema_network import Compute, Jitter, Messages, Mixing, Ne
 from simnet.scenario.schema_problem import DataSet, Factory, Model, Partition, Problem, Quadratic
 from simnet.scenario.schema_run import AlgorithmEntry, Deadline, Record, Run, Wait
 from simnet.scenario.signature import AlgorithmSchemas, parameters_model
+from simnet.scenario.varying import Schedule, TraceFile, Varying
 
 __all__ = [
     "AlgorithmEntry",
     "AlgorithmSchemas",
+    "Change",
     "Compute",
     "Constant",
     "DataSet",
     "Deadline",
     "Distribution",
     "Factory",
+    "GilbertElliott",
     "Jitter",
+    "Loss",
     "MatrixFile",
     "Messages",
     "Mixing",
@@ -32,8 +37,11 @@ __all__ = [
     "Record",
     "Run",
     "Scenario",
+    "Schedule",
     "Stragglers",
     "Topology",
+    "TraceFile",
+    "Varying",
     "Wait",
     "json_schema",
     "load",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -74,14 +74,19 @@ Seconds = Annotated[
 PositiveSeconds = Annotated[Seconds, AfterValidator(_positive)]
 """A duration above 0."""
 
-BitsPerSecond = Annotated[
+Rate = Annotated[
     float,
     BeforeValidator(_reader(units.RATES, "25 Mbit/s")),
-    AfterValidator(_positive),
     PlainSerializer(units.rate_to_text, when_used="json"),
     WithJsonSchema(_text_schema(units.RATES)),
 ]
-"""A bandwidth above 0: text with a unit in the file, bit/s in Python."""
+"""A bandwidth of at least 0: text with a unit in the file, bit/s in Python."""
+
+BitsPerSecond = Annotated[Rate, AfterValidator(_positive)]
+"""A bandwidth above 0."""
+
+TimeUnit = Literal["ns", "us", "ms", "s", "min", "h"]
+RateUnit = Literal["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "B/s", "kB/s", "MB/s", "GB/s"]
 
 
 class Constant(Part):
@@ -157,6 +162,8 @@ class _LogNormal(Part, Generic[Q]):
 
 
 class _Exponential(Part, Generic[Q]):
+    word_key: ClassVar[str | None] = "mean"
+
     mean: Q
 
 
@@ -189,12 +196,12 @@ class _Families(Part, Generic[Q]):
 
 class _TimeFile(Part):
     file: Text
-    unit: Literal["ns", "us", "ms", "s", "min", "h"]
+    unit: TimeUnit
 
 
 class _RateFile(Part):
     file: Text
-    unit: Literal["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "B/s", "kB/s", "MB/s", "GB/s"]
+    unit: RateUnit
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,10 +254,12 @@ class Forms:
     Args:
         dimension: times or rates.
         form: what is allowed beside a number and a distribution: a matrix file or a list with one number for each node.
+        parts: further mappings that are allowed, each told by its first key.
     """
 
     dimension: Dimension
     form: Literal["file", "list"]
+    parts: tuple[type[Part], ...] = ()
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Reading and writing are ours."""
@@ -263,25 +272,29 @@ class Forms:
         families = handler(self.dimension.families.__pydantic_core_schema__)
         numbers = {"type": "array", "items": number, "minItems": 1}
         last = numbers if self.form == "list" else handler(self.dimension.file.__pydantic_core_schema__)
-        return {"anyOf": [number, families, last]}
+        parts = [handler(part.__pydantic_core_schema__) for part in self.parts]
+        return {"anyOf": [number, families, last, *parts]}
 
-    def read(self, given: Any) -> Quantity:
+    def read(self, given: Any) -> Quantity | Any:
         """The quantity that a value of a file denotes.
 
         Args:
             given: text, a mapping or a list.
 
         Returns:
-            The quantity.
+            The quantity, or one of the further parts.
 
         Raises:
             pydantic.ValidationError: with sentences.
         """
-        if isinstance(given, Constant | Distribution | MatrixFile | PerNode):
+        if isinstance(given, Part):
             return given
         if isinstance(given, Mapping) and self.form == "file" and "file" in given:
             file = self.dimension.file.model_validate(given)
             return MatrixFile(path=file.file, unit=file.unit)
+        for part in self.parts:
+            if isinstance(given, Mapping) and next(iter(part.model_fields)) in given:
+                return part.model_validate(given)
         if isinstance(given, Mapping):
             return self.dimension.families.model_validate(given).distribution()
         if isinstance(given, list | tuple) and given and self.form == "list":
@@ -300,6 +313,8 @@ class Forms:
             Text, a mapping or a list.
         """
         to_text = self.dimension.to_text
+        if isinstance(quantity, self.parts):
+            return quantity.model_dump(mode="json")
         if isinstance(quantity, Constant):
             return to_text(quantity.value)
         if isinstance(quantity, PerNode):
@@ -311,9 +326,6 @@ class Forms:
 
     def _allowed(self) -> str:
         last = "a list of such texts, one for each node" if self.form == "list" else "{file: ..., unit: ...}"
-        return f"text such as {self.dimension.example}, {{{'|'.join(_Families.model_fields)}: {{...}}}}, or {last}"
+        parts = "".join(f"{{{next(iter(part.model_fields))}: ...}}, " for part in self.parts)
+        return f"text such as {self.dimension.example}, {{{'|'.join(_Families.model_fields)}: {{...}}}}, {parts}or {last}"
 
-
-LinkTime = Annotated[Constant | Distribution | MatrixFile, Forms(TIME, "file")]
-LinkRate = Annotated[Constant | Distribution | MatrixFile, Forms(RATE, "file")]
-NodeRate = Annotated[Constant | Distribution | PerNode, Forms(RATE, "list")]

@@ -159,6 +159,12 @@ class Scenario(Part):
     def _check_limits(cls, network: Network | None, info: ValidationInfo) -> Network | None:
         limits = {} if network is None else {"uplink": network.uplink, "downlink": network.downlink}
         lists = {key: limit.values for key, limit in limits.items() if isinstance(limit, PerNode)}
+        nodes = info.data.get("nodes")
+        if network is not None and nodes is not None:
+            changes = enumerate(network.changes)
+            misfits = [(("changes", i, *place), text) for i, change in changes for place, text in change.misfits(nodes)]
+            if misfits:
+                raise refusal(*misfits)
         return _one_for_each_node(network, lists, info)
 
     @field_validator("compute")

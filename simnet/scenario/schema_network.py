@@ -8,12 +8,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from simnet.part import Choice, Part
-from simnet.scenario.quantities import Constant, LinkRate, LinkTime, NodeRate, Seconds, Text
+from simnet.scenario.disturbances import Change, LinkJitter, Loss, NodeId, Share
+from simnet.scenario.quantities import Constant, Seconds, Text
 from simnet.scenario.rows import RowsOrPath
+from simnet.scenario.varying import LinkRate, LinkTime, NodeRate
 from simnet.sentences import Complaint, shown
-
-Share = Annotated[float, Field(ge=0, le=1)]
-NodeId = Annotated[int, Field(ge=0)]
 
 
 class Ring(Part):
@@ -179,6 +178,9 @@ class Network(Part):
         bandwidth: of each directed link [bit/s]; None: unlimited.
         uplink: what a node can send, over all its links [bit/s]; None: unlimited.
         downlink: what a node can receive, over all its links [bit/s]; None: unlimited.
+        jitter: more latency, drawn for each message [s]; a normal one is cut at 0.
+        changes: what is different from given moments on.
+        loss: messages that do not arrive.
     """
 
     sharing: Literal["none", "queue"] = "none"
@@ -186,6 +188,9 @@ class Network(Part):
     bandwidth: LinkRate | None = None
     uplink: NodeRate | None = None
     downlink: NodeRate | None = None
+    jitter: LinkJitter | None = None
+    changes: tuple[Change, ...] = ()
+    loss: Loss | None = None
 
 
 class Jitter(Part):
