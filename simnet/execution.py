@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from simnet.algorithms import Entry
-from simnet.clock import Clock, Machine, Network, compute_times
-from simnet.clock.parameters import LinkParameters
+from simnet.clock import Clock, Machine, build_network, compute_times
+from simnet.clock.varying import link_parameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
 from simnet.metrics import METRICS
@@ -181,10 +181,8 @@ class Run:
         server = self.entry.server(named.parameters, setting.num_nodes, setting.vector_bits)
         num_machines = setting.num_nodes + (server is not None)
         scenario = setting.scenario
-        parameters = LinkParameters(
-            setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base
-        )
-        network = Network(setting.network.sharing, parameters, self.clock)
+        parameters = link_parameters(setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base)
+        network = self.network = build_network(setting.network, parameters, self.clock, setting.seed)
         times = compute_times(setting.compute, setting.num_nodes, setting.seed)
         models = self._initial_rows()
         shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
@@ -259,7 +257,7 @@ class Run:
         ]
         more = f"; and {len(told) - 3} more" if len(told) > 3 else ""
         waits = "; ".join(told[:3]) + more if told else "all nodes have ended before their budget"
-        return f"{waits}; nothing can happen any more"
+        return "; ".join([waits, *self.network.troubles(), "nothing can happen any more"])
 
     def _is_waiting(self, machine: Machine) -> bool:
         return bool(machine.awaited()) or self.processes[machine.id].is_alive
@@ -286,6 +284,7 @@ class Run:
         executor, evaluations, spectrum = self.executor, self.evaluations, self.setting.spectrum
         counters = {
             "dropped_messages": sum(machine.dropped_messages for machine in self.machines),
+            **self.network.counters(),
             **self.observer.counters,
         }
         return {

@@ -11,7 +11,7 @@ import networkx as nx
 import torch
 
 from simnet.algorithms import Entry
-from simnet.clock.parameters import LinkParameters
+from simnet.clock.varying import link_parameters
 from simnet.errors import ParameterError, ScenarioError
 from simnet.graph import (
     Graph,
@@ -236,7 +236,7 @@ def check_machines(scenario: Scenario, seed: int, entries: list[Entry], complain
     )
     with complaints.about("network"):
         network = scenario.network or NetworkSpec()
-        LinkParameters(network, scenario.nodes, scenario.nodes + needs_server, seed, scenario.base)
+        link_parameters(network, scenario.nodes, scenario.nodes + needs_server, seed, scenario.base)
 
 
 def check_algorithm(
@@ -257,6 +257,10 @@ def check_algorithm(
     if not entry.asynchronous and not entry.pooled and rule not in entry.tolerates:
         allowed = " or ".join(f"wait: {w}" for w in entry.tolerates)
         complain(f"{named.label} needs {allowed}, but this scenario says wait: {rule}; give it a wait of its own")
+    if drops(scenario) and not entry.pooled and (entry.asynchronous or rule == "all"):
+        others = [f"wait: {w}" for w in entry.tolerates if w != "all"]
+        advice = " or ".join(["then: retransmit", *others])
+        complain(f"{named.label} needs every message, but network.loss lets some of them drop; use {advice}")
     if (entry.asynchronous or rule == "none") and not entry.pooled and not compute_time(scenario):
         complain(f"{named.label} never waits for a round, so gradients that take no time would never end; give compute.time")
     if entry.doubly_stochastic and entry.uses_topology and weights is not None and not is_doubly_stochastic(weights):  # type: ignore[arg-type]
@@ -266,11 +270,17 @@ def check_algorithm(
         )
 
 
+def drops(scenario: Scenario) -> bool:
+    """Whether messages get lost and nobody sends them again."""
+    loss = scenario.network.loss if scenario.network else None
+    return loss is not None and loss.then == "drop"
+
+
 def ideal_notes(scenario: Scenario) -> list[str]:
     """What a reader of the times has to know."""
     network, notes = scenario.network or NetworkSpec(), []
-    limits = (network.bandwidth, network.uplink, network.downlink)
-    if network.latency == Constant(value=0.0) and all(limit is None for limit in limits):
+    limits = (network.bandwidth, network.uplink, network.downlink, network.jitter)
+    if network.latency == Constant(value=0.0) and all(limit is None for limit in limits) and not network.changes:
         notes.append("messages take no time: the scenario gives no latency and no bandwidth")
     if not compute_time(scenario):
         notes.append("gradients take no time: the scenario gives no compute.time")

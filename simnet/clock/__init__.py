@@ -1,9 +1,21 @@
 """The time plane: the clock, compute times, links and their sharing rules. It decides when, knows bits, and holds no tensor."""
 
+from simnet.clock.building import build_network
 from simnet.clock.clock import Clock
 from simnet.clock.compute import compute_times
 from simnet.clock.events import ComputeEvent, Message, Receipt
 from simnet.clock.machine import Machine, Payload, Program
 from simnet.clock.network import Network
 
-__all__ = ["Clock", "ComputeEvent", "Machine", "Message", "Network", "Payload", "Program", "Receipt", "compute_times"]
+__all__ = [
+    "Clock",
+    "ComputeEvent",
+    "Machine",
+    "Message",
+    "Network",
+    "Payload",
+    "Program",
+    "Receipt",
+    "build_network",
+    "compute_times",
+]

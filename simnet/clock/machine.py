@@ -59,6 +59,7 @@ class Machine:
         self.inbox: dict[Hashable, dict[int, Any]] = {}
         self.waiting: dict[Hashable, Receipt] = {}
         self.late: dict[Hashable, int] = {}
+        self.lost: dict[Hashable, int] = {}
         self.newest: dict[int, Any] = {}
         self.newest_step: dict[int, int] = {}
         self.questions: deque[Message] = deque()
@@ -210,19 +211,33 @@ class Machine:
         tag = message.tag
         if tag in self.late:
             self.dropped_messages += 1
-            self.late[tag] -= 1
-            if not self.late[tag]:
-                del self.late[tag]
+            self._expect_one_less(tag)
             return
         box = self.inbox.setdefault(tag, {})
         if message.sender in box:
             raise AlgorithmError(f"node {message.sender} sent message {tag!r} to node {self.id} twice")
         box[message.sender] = message.payload
 
+    def lose(self, message: Message) -> None:
+        """A message to this machine got lost on its way: it will not come, not even too late."""
+        if message.callbacks[0] != self.deliver:
+            return  # of which only the newest counts, or which somebody waits for without a deadline
+        if message.tag in self.late:
+            self._expect_one_less(message.tag)
+        else:
+            self.lost[message.tag] = self.lost.get(message.tag, 0) + 1
+
+    def _expect_one_less(self, tag: Hashable) -> None:
+        self.late[tag] -= 1
+        if not self.late[tag]:
+            del self.late[tag]
+
     def _give_up(self, alarm: Message) -> None:
         receipt: Receipt | None = alarm.payload()  # a weak reference: the alarm may ring long after all was received
         if receipt is not None and not receipt.processed:
-            self.late[receipt.tag] = len(receipt.missing)
+            num_late = len(receipt.missing) - self.lost.pop(receipt.tag, 0)
+            if num_late:
+                self.late[receipt.tag] = num_late
             del self.waiting[receipt.tag]
             receipt.complete(receipt.box)
 

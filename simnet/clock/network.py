@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from math import inf
+from typing import Protocol
 
 from simnet.clock.clock import MESSAGE, Clock
 from simnet.clock.parameters import LinkParameters
-from simnet.clock.sharing import SHARING_RULES
+from simnet.clock.sharing import SHARING_RULES, SharingRule
 
 
 class Resource:
@@ -73,6 +74,18 @@ class Link(Path):
         super().__init__(latency, (uplink, self.own, downlink), priority)
 
 
+class Layer(Protocol):
+    """Something that transfers meet beside bandwidth and latency, and that has something to tell of it."""
+
+    def counters(self) -> dict[str, float]:
+        """What it has counted, for the run's summary."""
+        ...
+
+    def troubles(self) -> list[str]:
+        """What may keep nodes waiting for ever, in words."""
+        ...
+
+
 class Network:
     """All links between all machines, made when they are first used.
 
@@ -83,17 +96,27 @@ class Network:
 
     Attributes:
         rule: the sharing rule.
-        transmit: sends a message over a link; it arrives when the sharing rule says.
+        transmit: sends a message over a link; it arrives when the sharing rule, and what lies around it, says.
+        layers: what lies around the sharing rule.
     """
 
     def __init__(self, sharing: str, parameters: LinkParameters, clock: Clock) -> None:
         self.clock = clock
         self.parameters = parameters
         self.num_machines = len(parameters.uplinks)
-        self.uplinks = [Resource(bandwidth) for bandwidth in self.parameters.uplinks]
-        self.downlinks = [Resource(bandwidth) for bandwidth in self.parameters.downlinks]
-        self.rule = SHARING_RULES[sharing](clock)
+        self.layers: list[Layer] = []
+        self.uplinks = [self.make_resource(bandwidth) for bandwidth in self.parameters.uplinks]
+        self.downlinks = [self.make_resource(bandwidth) for bandwidth in self.parameters.downlinks]
+        self.rule = self.make_rule(sharing)
         self.transmit = self.rule.carry
+
+    def make_resource(self, bandwidth: float) -> Resource:
+        """A limit of so many bit/s."""
+        return Resource(bandwidth)
+
+    def make_rule(self, sharing: str) -> SharingRule:
+        """The sharing rule of a name."""
+        return SHARING_RULES[sharing](self.clock)
 
     def link(self, sender: int, receiver: int) -> Link:
         """The link from one machine to another; any two may communicate."""
@@ -106,3 +129,11 @@ class Network:
             self.downlinks[receiver],
             MESSAGE + sender * self.num_machines + receiver,
         )
+
+    def counters(self) -> dict[str, float]:
+        """What the layers have counted."""
+        return {name: count for layer in self.layers for name, count in layer.counters().items()}
+
+    def troubles(self) -> list[str]:
+        """What may keep nodes waiting for ever, in words."""
+        return [trouble for layer in self.layers for trouble in layer.troubles()]

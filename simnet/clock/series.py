@@ -54,7 +54,14 @@ class Series:
         """
         if not repeats or len(times) < 2:
             return cls(times, values)
-        return cls(times, values, first=0, end=2 * times[-1] - times[-2])
+        return cls._repeating(times, values, 0, 2 * times[-1] - times[-2])
+
+    @classmethod
+    def _repeating(cls, times: tuple[float, ...], values: tuple[float, ...], first: int, end: float) -> Series:
+        """A series that repeats itself, unless nothing changes any more when it does."""
+        if len(set(values[first:])) == 1:
+            return cls(times[: first + 1], values[: first + 1])
+        return cls(times, values, first, end)
 
     @cached_property
     def begin(self) -> float:
@@ -200,7 +207,9 @@ class Series:
         for time in times:
             a, b = mine.get(time, a), theirs.get(time, b)
             values.append(min(a, b))
-        return Series(tuple(times), tuple(values), times.index(begin) if period < inf else None, end)
+        if period == inf:
+            return Series(tuple(times), tuple(values))
+        return self._repeating(tuple(times), tuple(values), times.index(begin), end)
 
     @cached_property
     def _bits_of_period(self) -> float:

@@ -62,6 +62,7 @@ class Queued:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
+        self.at = clock.at
 
     def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
         """Arrives when the last limit on the way has served it."""
@@ -70,17 +71,17 @@ class Queued:
         at_link = link.own.start(bits, at_uplink)
         last_bit = max(link.uplink.free_at, link.own.free_at) + latency
         if link.downlink.bandwidth == inf:
-            self.clock.at(last_bit, transfer, link.priority)
+            self.at(last_bit, transfer, link.priority)
             return
         # Who comes first to a downlink is known only when the first bit gets there.
         entry = simpy.Event(self.clock)
         entry._ok = True
         entry.callbacks = [lambda _: self._enter_downlink(link, transfer, last_bit)]
-        self.clock.at(at_link + latency, entry, link.priority)
+        self.at(at_link + latency, entry, link.priority)
 
     def _enter_downlink(self, link: Link, transfer: Transfer, last_bit: float) -> None:
         link.downlink.start(transfer.bits, self.clock.now)
-        self.clock.at(max(last_bit, link.downlink.free_at), transfer, link.priority)
+        self.at(max(last_bit, link.downlink.free_at), transfer, link.priority)
 
 
 class Fair:

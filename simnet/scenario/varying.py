@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, field_validator
 
@@ -28,7 +28,11 @@ from simnet.sentences import refusal
 Then = Literal["hold", "repeat"]
 
 
-class TraceFile(Part):
+class Varying(Part):
+    """A quantity that varies in time."""
+
+
+class TraceFile(Varying):
     """A CSV file of two columns without header: time in s, value.
 
     Args:
@@ -63,7 +67,7 @@ class RateTrace(TraceFile):
 Q = TypeVar("Q", bound=float)
 
 
-class Schedule(Part, Generic[Q]):
+class Schedule(Varying, Generic[Q]):
     """Values from given moments on: ``{schedule: [[0 s, 20 Mbit/s], [60 s, 5 Mbit/s]], then: repeat}``.
 
     Args:
@@ -85,7 +89,6 @@ class Schedule(Part, Generic[Q]):
         return rows
 
 
-Varying = TraceFile | Schedule[Any]
 LinkTime = Annotated[
     Constant | Distribution | MatrixFile | TimeTrace | Schedule[Seconds],
     Forms(TIME, "file", (TimeTrace, Schedule[Seconds])),

@@ -1,0 +1,234 @@
+"""Transfers that get lost: by chance, or since a link was down. They are sent again, or nobody hears of them.
+
+A transfer is lost or not as a whole, and takes its bandwidth either way. Chance is drawn when it is sent; a link that is
+down at any moment between sending and arrival loses it, too. Sent again, an attempt starts a time-out after the moment
+when the last one would have arrived, and no earlier than the link is up again. So with a time-out T, without sharing,
+what is lost k times arrives after ``(k + 1) (latency + bits / bandwidth) + k T``.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import repeat
+from math import inf
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from simnet.clock.clock import Clock
+from simnet.clock.events import Transfer
+from simnet.clock.jitter import Carry
+from simnet.clock.network import Link
+from simnet.scenario import Loss
+from simnet.streams import stream
+
+BLOCK = 64
+
+
+class Outages(Protocol):
+    """Somebody who knows when links are down."""
+
+    def was_up(self, sender: int, receiver: int, since: float, until: float) -> bool:
+        """Whether a link was up at each moment, ends included, between one in the past and now."""
+        ...
+
+    def up_again(self, sender: int, receiver: int, time: float) -> float:
+        """The first moment from now on at which a link is up; infinite if there is none."""
+        ...
+
+
+@runtime_checkable
+class Receiver(Protocol):
+    """Somebody whose method a transfer calls on arrival, and who is to know when it never arrives."""
+
+    def lose(self, transfer: Any) -> None:
+        """A transfer of his will not arrive."""
+        ...
+
+
+class Unreliable:
+    """Loses transfers.
+
+    Args:
+        carry: how they are sent.
+        clock: the run's clock.
+        losses: for each link, whether chance loses its transfers, one after the other; None: it loses none.
+        timeout: in s, until a lost transfer is sent again; None: it never is.
+        outages: who knows when links are down.
+
+    Attributes:
+        lost_messages: attempts that were lost, as far as their time of arrival has come.
+        retransmitted: attempts that were made after a loss.
+        retransmitted_bits: their bits.
+    """
+
+    def __init__(
+        self,
+        carry: Carry,
+        clock: Clock,
+        losses: Callable[[Link], Iterator[bool]] | None,
+        timeout: float | None,
+        outages: Sequence[Outages] = (),
+    ) -> None:
+        self.below = carry
+        self.clock = clock
+        self.losses = losses or (lambda _: repeat(False))
+        self.timeout = timeout
+        self.outages = list(outages)
+        self.lost_messages = 0
+        self.retransmitted = 0
+        self.retransmitted_bits = 0.0
+        self.given_up: dict[tuple[int, int], None] = {}
+        self._draws: dict[int, Iterator[bool]] = {}
+
+    def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
+        """Sends a transfer that may get lost."""
+        try:
+            draws = self._draws[link.priority]
+        except KeyError:
+            draws = self._draws[link.priority] = self.losses(link)
+        is_lost = next(draws)
+        if is_lost or self.outages:
+            transfer = Attempt(link, transfer, extra, is_lost, self.clock._now, (self._arrive,))
+        self.below(link, transfer, extra)
+
+    def counters(self) -> dict[str, float]:
+        """What was lost, and what was sent again."""
+        again = {"retransmitted": self.retransmitted, "retransmitted_bits": self.retransmitted_bits}
+        return {"lost_messages": self.lost_messages, **(again if self.timeout is not None else {})}
+
+    def troubles(self) -> list[str]:
+        """What nobody will ever receive."""
+        lost = self.lost_messages if self.timeout is None else 0
+        down = ", ".join(f"{sender} -> {receiver}" for sender, receiver in sorted(self.given_up))
+        return [*([f"{lost} messages were lost for good"] if lost else []), *([f"{down} never comes up again"] if down else [])]
+
+    def _arrive(self, attempt: Attempt) -> None:
+        """The last bit is there, or would be."""
+        link, transfer = attempt.link, attempt.transfer
+        ends = link.sender, link.receiver
+        if not attempt.is_lost and all(outage.was_up(*ends, attempt.sent, self.clock._now) for outage in self.outages):
+            for callback in transfer.callbacks:
+                callback(transfer)
+            return
+        self.lost_messages += 1
+        if self.timeout is None:
+            self._drop(transfer)
+        else:
+            self._try_again(attempt, self.clock._now + self.timeout)
+
+    def _try_again(self, attempt: Attempt, time: float) -> None:
+        ends = attempt.link.sender, attempt.link.receiver
+        time = max(time, *(outage.up_again(*ends, time) for outage in self.outages), -inf)
+        if time == inf:
+            self.given_up[ends] = None
+        else:
+            attempt.callbacks = (self._again,)  # type: ignore[assignment]
+            self.clock.at(time, attempt, attempt.link.priority)
+
+    def _again(self, attempt: Attempt) -> None:
+        self.retransmitted += 1
+        self.retransmitted_bits += attempt.transfer.bits
+        self.carry(attempt.link, attempt.transfer, attempt.extra)
+
+    def _drop(self, transfer: Transfer) -> None:
+        receiver = getattr(transfer.callbacks[0], "__self__", None)
+        if isinstance(receiver, Receiver):
+            receiver.lose(transfer)
+
+
+class Attempt(Transfer):
+    """One attempt to get a transfer through; later the moment of the next one.
+
+    Args:
+        link: on which.
+        transfer: what is to get through.
+        extra: seconds of latency on top of the link's own.
+        is_lost: whether chance loses it.
+        sent: when it started [s].
+        callbacks: whom to call when its last bit arrives, or would.
+    """
+
+    __slots__ = ("extra", "is_lost", "link", "sent", "transfer")
+
+    def __init__(
+        self,
+        link: Link,
+        transfer: Transfer,
+        extra: float,
+        is_lost: bool,
+        sent: float,
+        callbacks: tuple[Callable[[Attempt], None]],
+    ) -> None:
+        super().__init__(transfer.bits, callbacks)
+        self.link = link
+        self.transfer = transfer
+        self.extra = extra
+        self.is_lost = is_lost
+        self.sent = sent
+
+
+class Downtimes:
+    """Links that are down in given intervals.
+
+    Args:
+        intervals: for each pair (sender, receiver) its pairs (from, until) in s, ascending and apart; it is up again at
+            the end. An end may be infinite.
+
+    Example:
+        >>> down = Downtimes({(0, 1): [(1.0, 2.0)]})
+        >>> down.was_up(0, 1, 0.5, 1.5), down.was_up(0, 1, 2.0, 3.0), down.up_again(0, 1, 1.5)
+        (False, True, 2.0)
+    """
+
+    def __init__(self, intervals: Mapping[tuple[int, int], Sequence[tuple[float, float]]]) -> None:
+        self.intervals = {ends: list(pairs) for ends, pairs in intervals.items()}
+
+    def was_up(self, sender: int, receiver: int, since: float, until: float) -> bool:
+        """Whether a link was up at each moment of ``[since, until]``."""
+        pairs = self.intervals.get((sender, receiver), [])
+        k = bisect_right(pairs, (until, inf)) - 1
+        return k < 0 or pairs[k][1] <= since
+
+    def up_again(self, sender: int, receiver: int, time: float) -> float:
+        """The first moment from `time` on at which a link is up [s]; infinite if there is none."""
+        pairs = self.intervals.get((sender, receiver), [])
+        k = bisect_right(pairs, (time, inf)) - 1
+        return time if k < 0 else max(time, pairs[k][1])
+
+
+def losses_of(loss: Loss, seed: int) -> Callable[[Link], Iterator[bool]]:
+    """For each link, whether chance loses its transfers.
+
+    Args:
+        loss: the scenario's `network.loss`.
+        seed: the run's seed; every directed link draws from its own stream, in the order of sending.
+    """
+    return lambda link: draws_of(loss, stream(seed, "loss", link.sender, link.receiver))
+
+
+def draws_of(loss: Loss, rng: np.random.Generator) -> Iterator[bool]:
+    """Endless draws: lost, or not.
+
+    With Gilbert-Elliott, a link starts in the state that it would have after a long time.
+
+    Args:
+        loss: the scenario's `network.loss`.
+        rng: the stream to draw from.
+
+    Yields:
+        True for what gets lost.
+
+    Reference:
+        Gilbert: Capacity of a burst-noise channel. Bell System Technical Journal, 1960; Elliott, ibid., 1963.
+    """
+    bursts = loss.gilbert_elliott
+    if bursts is None:
+        while True:
+            yield from (rng.random(BLOCK) < loss.rate).tolist()
+    is_bad = rng.random() < bursts.share_of_bad
+    while True:
+        for move, fate in rng.random((BLOCK, 2)).tolist():
+            yield fate < (bursts.loss_in_bad if is_bad else bursts.loss_in_good)
+            is_bad = move >= bursts.bad_to_good if is_bad else move < bursts.good_to_bad
