@@ -48,6 +48,12 @@ def quantities(numbers: Values, unit: str) -> Values:
     )
 
 
+def over_time(numbers: Values, unit: str) -> Values:
+    then = st.sampled_from(["hold", "repeat"])
+    rows = st.lists(numbers, min_size=1, max_size=4).map(lambda values: [[f"{2 * k} s", v] for k, v in enumerate(values)])
+    return mapping({"trace": words, "unit": st.just(unit)}, then=then) | mapping({"schedule": rows}, then=then)
+
+
 topologies = st.one_of(
     st.sampled_from(["ring", "path", "complete", "star", "hypercube", "exponential", "torus"]),
     kind("torus", rows=counts),
@@ -106,7 +112,17 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
         mapping({"name": st.just("moniqua"), "lr": schedules, "theta": finite}, seeds=st.lists(counts, max_size=2)),
         mapping({"name": st.just("some.module:algorithm"), "lr": schedules}),
     )
-    limits = each | quantities(rates, "x").filter(lambda limit: "file" not in limit)
+    still = rates | st.just("0 bit/s")
+    limits = each | quantities(rates, "x").filter(lambda limit: "file" not in limit) | over_time(still, "kB/s")
+    node, timeout = st.integers(0, nodes - 1), {"timeout": positive_times}
+    changes = mapping(
+        {"latency": times | over_time(times, "ms"), "uplink": still | over_time(still, "kB/s")},
+        at=times,
+        links=st.lists(st.tuples(node, node).map(list), max_size=2),
+        nodes=st.lists(node, max_size=2),
+        bandwidth=still,
+    )
+    bursts = mapping({"good_to_bad": shares, "bad_to_good": st.floats(0.1, 1), "loss_in_bad": st.floats(0, 0.9)})
     matrix = st.lists(st.lists(finite, min_size=nodes, max_size=nodes), min_size=nodes, max_size=nodes)
     required: dict[str, Values] = {
         "nodes": st.just(nodes),
@@ -128,8 +144,13 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
         "network": mapping(
             {},
             sharing=st.sampled_from(["none", "queue"]),
-            latency=quantities(times, "ms"),
-            bandwidth=quantities(rates, "Mbit/s"),
+            latency=quantities(times, "ms") | over_time(times, "ms"),
+            bandwidth=quantities(rates, "Mbit/s") | over_time(still, "Mbit/s"),
+            jitter=quantities(times, "ms").filter(lambda delay: isinstance(delay, dict) and "file" not in delay),
+            changes=st.lists(changes, max_size=2),
+            loss=mapping({"probability": shares, "then": st.just("drop")})
+            | mapping({"probability": st.floats(0, 0.9), **timeout}, then=st.just("retransmit"))
+            | mapping({"gilbert_elliott": bursts, **timeout}),
             uplink=limits,
             downlink=limits,
         ),
