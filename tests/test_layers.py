@@ -22,7 +22,7 @@ LAYERS = [
     {"report"},
     {"experiment"},
     {"simulation"},
-    {"execution"},
+    {"execution", "replay"},
     {"setting"},
     {"algorithms"},
     {"node", "observer"},

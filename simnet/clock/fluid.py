@@ -130,8 +130,8 @@ class Fluid:
 
     def _settle(self) -> None:
         """Finds the rates after all that has happened at this moment."""
-        now = self.clock._now
-        for flow, rate, bottleneck in zip(*updated_rates(self.crossing, self._affected()), strict=True):
+        now, affected = self.clock._now, self._affected()
+        for flow, rate, bottleneck in zip(*updated_rates(self.crossing, affected), strict=True) if affected else ():
             flow.bottleneck = bottleneck
             if rate != flow.rate:
                 flow.go_on(rate, now)

@@ -60,12 +60,17 @@ def max_min_rates(paths: Sequence[Sequence[K]], capacities: Mapping[K, float]) -
     num_growing = len(paths)
     while num_growing:
         level, full = _next_full(levels, left, growing)
-        stopped = dict.fromkeys(number for resource in full for number in users[resource] if rates[number] < 0)
+        stopped = []
+        for resource in full:
+            for number in users[resource]:
+                if rates[number] < 0:
+                    rates[number] = level
+                    stopped.append(number)
         num_growing -= len(stopped)
         for number in stopped:
-            rates[number] = level
-            bottlenecks[number] = next(resource for resource in paths[number] if resource in full)
-            for resource in paths[number]:
+            path = paths[number]
+            bottlenecks[number] = next(filter(full.__contains__, path))
+            for resource in path:
                 left[resource] -= level
                 growing[resource] -= 1
     return rates, bottlenecks
@@ -109,6 +114,8 @@ def updated_rates(
     for _ in range(MAX_WIDENINGS):
         capacities, border = _left_to(flows, crossing)
         rates, bottlenecks = max_min_rates([flow.path for flow in flows], capacities)
+        if not border:
+            return list(flows), rates, bottlenecks
         found = dict(zip(flows, zip(rates, bottlenecks, strict=True), strict=True))
         more = [flow for resource in border for flow in _without_bottleneck(resource, crossing[resource], found)]
         if not more:
@@ -130,7 +137,7 @@ def _left_to(
     border = [resource for resource, count in counts.items() if count != len(crossing[resource])]
     left = {resource: resource.bandwidth for resource in counts}
     for resource in border:
-        others = fsum(flow.rate for flow in crossing[resource] if flow not in flows)
+        others = fsum([flow.rate for flow in crossing[resource] if flow not in flows])
         left[resource] = max(0.0, resource.bandwidth - others)
     return left, border
 
@@ -142,12 +149,18 @@ def _without_bottleneck(
 
     Those whose bottleneck it was and no longer is; and those that are faster than one whose bottleneck it would be now.
     """
-    others = [flow for flow in users if flow not in found]
-    inside = [found[flow] for flow in users if flow in found]
-    fastest = max(max(rate for rate, _ in inside), max(flow.rate for flow in others))
-    used = fsum(rate for rate, _ in inside) + fsum(flow.rate for flow in others)
-    is_full = used >= resource.bandwidth * (1 - SLACK)
-    slowest = min((rate for rate, bottleneck in inside if bottleneck is resource), default=inf)
+    rates, others, slowest = [], [], inf
+    for flow in users:
+        if flow in found:
+            rate, bottleneck = found[flow]
+            if bottleneck is resource:
+                slowest = rate
+        else:
+            rate = flow.rate
+            others.append(flow)
+        rates.append(rate)
+    fastest = max(rates)
+    is_full = fsum(rates) >= resource.bandwidth * (1 - SLACK)
     return [
         flow
         for flow in others
