@@ -12,8 +12,8 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from simnet.clock.clock import MESSAGE, WAKE, Clock
 from simnet.clock.events import Transfer
-from simnet.clock.network import Path, Resource
-from simnet.clock.sharing import Fair, QueuedPath, SharingRule, Unshared
+from simnet.clock.links import Path, Resource
+from simnet.clock.sharing import Fair, QueuedPath, Unshared
 from simnet.errors import ScenarioError
 from simnet.part import Choice, Part
 from simnet.scenario.origin import dotted
@@ -21,10 +21,10 @@ from simnet.scenario.quantities import Text
 from simnet.scenario.source import Plain
 from simnet.sentences import Complaint, complaints_of, nearest, shown
 
-START: Final = 1 << 50
+BEGIN: Final = 1 << 50
 """Tasks start, in the order of their ids, after all that end at the same moment."""
 
-SHARING_RULES: dict[str, Callable[[Clock], SharingRule]] = {"none": Unshared, "queue": QueuedPath, "fair": Fair}
+SHARING_RULES: dict[str, type[Unshared | QueuedPath | Fair]] = {"none": Unshared, "queue": QueuedPath, "fair": Fair}
 
 Id = int | Text
 AtLeastZero = Annotated[float, Field(ge=0)]
@@ -122,8 +122,11 @@ class Traffic(Part):
             yield from _unknown(tasks, "path", given["resources"], "the name of a resource")
         for i, task in enumerate(tasks):
             path = _names(task, "path")
-            yield from ((("tasks", i, "path", k), f"found {shown(name)} twice; allowed: each resource once")
-                        for k, name in enumerate(path) if name in path[:k])
+            yield from (
+                (("tasks", i, "path", k), f"found {shown(name)} twice; allowed: each resource once")
+                for k, name in enumerate(path)
+                if name in path[:k]
+            )
         if not unknown:
             yield from _circle(tasks)
 
@@ -143,7 +146,8 @@ def _unknown(tasks: Sequence[Mapping[str, Any]], key: str, known: Mapping[Any, A
         for k, name in enumerate(_names(task, key)):
             if name is not None and name not in known:
                 near = nearest(str(name), map(str, known))
-                yield ("tasks", i, key, k), f"found {shown(name)}; allowed: {what}" + (f"; did you mean {near}?" if near else "")
+                hint = f"; did you mean {near}?" if near else ""
+                yield ("tasks", i, key, k), f"found {shown(name)}; allowed: {what}{hint}"
 
 
 def _circle(tasks: Sequence[Mapping[str, Any]]) -> Iterator[Complaint]:
@@ -243,7 +247,7 @@ class _Replay:
         self.clock.at(time, event, priority)
 
     def _start_later(self, task: ComputeTask | FlowTask) -> None:
-        self._at(max(task.start, self.clock.now), START + self.ranks[task.id], lambda _: self._start(task))
+        self._at(max(task.start, self.clock.now), BEGIN + self.ranks[task.id], lambda _: self._start(task))
 
     def _start(self, task: ComputeTask | FlowTask) -> None:
         rank = self.ranks[task.id]

@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heappush
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import simpy
 
 from simnet.clock.clock import Clock
 from simnet.clock.events import Transfer
-from simnet.clock.fluid import Flow, Fluid
-
-if TYPE_CHECKING:
-    from simnet.clock.network import Link, Path
+from simnet.clock.flows import Flow
+from simnet.clock.fluid import Fluid
+from simnet.clock.links import Link, Path
 
 
 class SharingRule(Protocol):
