@@ -4,8 +4,9 @@ from simnet.clock.building import build_network
 from simnet.clock.clock import Clock
 from simnet.clock.compute import compute_times
 from simnet.clock.events import ComputeEvent, Message, Receipt
-from simnet.clock.machine import Machine, Payload, Program
+from simnet.clock.machine import Machine, Payload
 from simnet.clock.network import Network
+from simnet.clock.process import Process, Program
 
 __all__ = [
     "Clock",
@@ -14,6 +15,7 @@ __all__ = [
     "Message",
     "Network",
     "Payload",
+    "Process",
     "Program",
     "Receipt",
     "build_network",

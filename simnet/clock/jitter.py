@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from simnet.clock.events import Transfer
-from simnet.clock.network import Link
+from simnet.clock.links import Link
 from simnet.scenario import Distribution
 from simnet.streams import stream
 

@@ -19,7 +19,7 @@ import numpy as np
 from simnet.clock.clock import Clock
 from simnet.clock.events import Transfer
 from simnet.clock.jitter import Carry
-from simnet.clock.network import Link
+from simnet.clock.links import Link
 from simnet.scenario import Loss
 from simnet.streams import stream
 

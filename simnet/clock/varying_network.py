@@ -21,8 +21,10 @@ import simpy
 
 from simnet.clock.clock import FLOW_END, MESSAGE, Clock
 from simnet.clock.events import Transfer
-from simnet.clock.fluid import Flow, Fluid, _Recurring
-from simnet.clock.network import Link, Network, Path, Resource
+from simnet.clock.flows import Flow
+from simnet.clock.fluid import Fluid, _Recurring
+from simnet.clock.links import Link, Path, Resource
+from simnet.clock.network import Network
 from simnet.clock.series import Series
 from simnet.clock.sharing import Fair, Queued, Unshared
 from simnet.clock.varying import VaryingParameters, as_series
@@ -82,6 +84,7 @@ class VaryingLink(Link):
         bandwidth: in bit/s.
         limits: uplink and downlink.
         priority: the place of its arrivals among simultaneous events.
+        shared: what other links share, too.
     """
 
     __slots__ = ("clock", "latencies")
@@ -94,12 +97,13 @@ class VaryingLink(Link):
         bandwidth: float | Series,
         limits: tuple[Resource, Resource],
         priority: int,
+        shared: tuple[Resource, ...] = (),
     ) -> None:
-        super().__init__(*ends, 0.0, inf, *limits, priority)
+        super().__init__(*ends, 0.0, inf, *limits, priority, shared)
         self.clock = clock
         self.latencies = as_series(latency)
         self.own = resource(bandwidth)
-        self.resources = (limits[0], self.own, limits[1])
+        self.resources = (limits[0], self.own, *shared, limits[1])
 
     @property
     def latency(self) -> float:
@@ -231,6 +235,7 @@ class VaryingFluid(Fluid):
 
     def _change(self) -> None:
         """The bandwidths that change now do so; nobody follows those any longer that nothing crosses."""
+        self._end()  # what ends now but for rounding must not wait until a bandwidth of 0 is over
         due, now = self._due, self.clock._now
         while due and due[0][0] <= now:
             _, _, value, limit, changes = heappop(due)

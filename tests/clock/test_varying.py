@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simnet.clock import Clock, Message
+from simnet.clock.causes import beginning
 from simnet.clock.clock import WAKE
 from simnet.clock.max_min import max_min_rates
 from simnet.clock.series import Series
@@ -63,7 +64,7 @@ def run(world: World, sent: list[Sent], sharing: str) -> tuple[list[float], Vary
     for number, one in enumerate(sent):
         event = clock.event()
         event._ok = True
-        message = Message(one.sender, number, None, one.bits, 0, (arrive(number),))
+        message = Message(one.sender, number, None, one.bits, 0, (beginning(one.sender), one.time), (arrive(number),))
         link = links[one.sender, one.receiver]
         event.callbacks = [lambda _, link=link, message=message: network.transmit(link, message)]
         clock.at(one.time, event, WAKE)
@@ -239,3 +240,12 @@ def test_an_endless_trace_does_not_keep_the_clock_busy() -> None:
     assert arrived == [0.75, 9.0]  # nothing until 8 s
     assert clock.now == 9.0
     assert network.troubles() == []
+
+
+def test_an_exact_number_of_periods_ends_before_the_pause() -> None:
+    """Tenths are no binary fractions: what rounding leaves over must not wait for the next period, under no rule."""
+    pausing = Series((0.0, 0.1), (30.0, 0.0), first=0, end=0.7)
+    for sharing in RULES:
+        for periods in range(1, 100, 3):
+            (end,) = times(World(uplink={0: pausing}), [Sent(0, 0, 1, 3.0 * periods)], sharing)
+            assert end == pytest.approx(0.7 * (periods - 1) + 0.1, rel=1e-9)
