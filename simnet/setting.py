@@ -315,7 +315,14 @@ def check_algorithm(
 
 
 def drops(scenario: Scenario) -> bool:
-    """Whether messages get lost and nobody sends them again."""
+    """Whether messages get lost and nobody sends them again.
+
+    Args:
+        scenario: what is asked.
+
+    Returns:
+        True if the algorithms have to live with it.
+    """
     loss = scenario.network.loss if scenario.network else None
     return loss is not None and loss.then == "drop"
 

@@ -24,6 +24,9 @@ def build_network(
         parameters: latency and bandwidth of every link, limits of every machine.
         clock: the run's clock.
         seed: the run's seed.
+
+    Returns:
+        The network; machines use its `link` and `transmit`.
     """
     if isinstance(parameters, VaryingParameters):
         network: Network = VaryingNetwork(spec.sharing, parameters, clock)

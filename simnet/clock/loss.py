@@ -30,11 +30,24 @@ class Outages(Protocol):
     """Somebody who knows when links are down."""
 
     def was_up(self, sender: int, receiver: int, since: float, until: float) -> bool:
-        """Whether a link was up at each moment, ends included, between one in the past and now."""
+        """Whether a link was up at each moment, ends included, between one in the past and now.
+
+        Args:
+            sender: where the link begins.
+            receiver: where it ends.
+            since: the moment in the past [s].
+            until: now [s].
+        """
         ...
 
     def up_again(self, sender: int, receiver: int, time: float) -> float:
-        """The first moment from now on at which a link is up; infinite if there is none."""
+        """The first moment at which a link is up, now or later [s]; infinite if there is none.
+
+        Args:
+            sender: where the link begins.
+            receiver: where it ends.
+            time: from when on [s]; not in the past.
+        """
         ...
 
 
@@ -43,7 +56,11 @@ class Receiver(Protocol):
     """Somebody whose method a transfer calls on arrival, and who is to know when it never arrives."""
 
     def lose(self, transfer: Any) -> None:
-        """A transfer of his will not arrive."""
+        """A transfer of his will not arrive.
+
+        Args:
+            transfer: which one.
+        """
         ...
 
 
@@ -204,6 +221,9 @@ def losses_of(loss: Loss, seed: int) -> Callable[[Link], Iterator[bool]]:
     Args:
         loss: the scenario's `network.loss`.
         seed: the run's seed; every directed link draws from its own stream, in the order of sending.
+
+    Returns:
+        What `Unreliable` asks for each link when it is first used.
     """
     return lambda link: draws_of(loss, stream(seed, "loss", link.sender, link.receiver))
 

@@ -47,15 +47,28 @@ class Network:
         self.transmit = self.rule.carry
 
     def make_resource(self, bandwidth: float) -> Resource:
-        """A limit of so many bit/s."""
+        """The limit of a machine, or of a link.
+
+        Args:
+            bandwidth: in bit/s; infinite: none.
+        """
         return Resource(bandwidth)
 
     def make_rule(self, sharing: str) -> SharingRule:
-        """The sharing rule of a name."""
+        """The sharing rule of a name.
+
+        Args:
+            sharing: ``none``, ``queue`` or ``fair``.
+        """
         return SHARING_RULES[sharing](self.clock)
 
     def link(self, sender: int, receiver: int) -> Link:
-        """The link from one machine to another; any two may communicate."""
+        """The link from one machine to another; any two may communicate.
+
+        Args:
+            sender: number of the one.
+            receiver: number of the other.
+        """
         return Link(
             sender,
             receiver,

@@ -43,7 +43,11 @@ class Series:
 
     @classmethod
     def constant(cls, value: float) -> Series:
-        """The series that never changes."""
+        """The series that never changes.
+
+        Args:
+            value: of every moment.
+        """
         return cls((0.0,), (value,))
 
     @classmethod
@@ -51,6 +55,11 @@ class Series:
         """The series of a trace: after the last row it holds, or all of it repeats.
 
         When it repeats, the last value lasts as long as the one before it.
+
+        Args:
+            times: in s, ascending, the first one 0.
+            values: as many.
+            repeats: whether it does.
         """
         if not repeats or len(times) < 2:
             return cls(times, values)
@@ -242,6 +251,18 @@ class Series:
             return cycle, k + 1
         assert self.first is not None
         return cycle + 1, self.first
+
+
+def as_series(value: float | Series) -> Series:
+    """A series, also of what never changes.
+
+    Args:
+        value: one, or a number.
+
+    Returns:
+        The series itself, or one that is always this number.
+    """
+    return value if isinstance(value, Series) else Series.constant(value)
 
 
 def common_period(periods: list[float]) -> float:

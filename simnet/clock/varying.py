@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from simnet.clock.parameters import LinkParameters
-from simnet.clock.series import Series
+from simnet.clock.series import Series, as_series
 from simnet.errors import ParameterError
 from simnet.scenario import Change, Constant, Schedule, TraceFile, Varying
 from simnet.scenario import Network as NetworkSpec
@@ -16,7 +16,14 @@ KEYS = ("latency", "bandwidth", "uplink", "downlink")
 
 
 def varies(spec: NetworkSpec) -> bool:
-    """Whether anything in a network depends on the time."""
+    """Whether anything in a network depends on the time.
+
+    Args:
+        spec: the scenario's `network`.
+
+    Returns:
+        True if there is a trace, a schedule or a change.
+    """
     return bool(spec.changes) or any(isinstance(getattr(spec, key), Varying) for key in KEYS)
 
 
@@ -32,6 +39,9 @@ def link_parameters(
         seed: the run's seed.
         folder: where the scenario's files lie.
 
+    Returns:
+        What a `Network`, or a `VaryingNetwork`, is built of.
+
     Raises:
         ParameterError: if a file cannot be read or does not hold what it should.
     """
@@ -45,6 +55,9 @@ def read_trace(trace: TraceFile, folder: Path) -> Series:
     Args:
         trace: path, unit, and what comes after the last row.
         folder: where a relative path starts.
+
+    Returns:
+        The series, in s or bit/s.
 
     Raises:
         ParameterError: if the file cannot be read, or holds anything else than times that ascend from 0 and values >= 0.
@@ -65,10 +78,25 @@ def read_trace(trace: TraceFile, folder: Path) -> Series:
     return Series.of(tuple(times.tolist()), tuple((values * trace.scale).tolist()), trace.then == "repeat")
 
 
-def read_series(varying: Varying, folder: Path) -> Series:
-    """The series that a trace or a schedule of a scenario denotes."""
+def read_series(key: str, varying: Varying, folder: Path) -> Series:
+    """The series that a trace or a schedule of a scenario denotes.
+
+    Args:
+        key: where it stands, for complaints.
+        varying: what stands there.
+        folder: where a relative path starts.
+
+    Returns:
+        The series, in s or bit/s.
+
+    Raises:
+        ParameterError: if a trace file is not as it should be.
+    """
     if isinstance(varying, TraceFile):
-        return read_trace(varying, folder)
+        try:
+            return read_trace(varying, folder)
+        except ParameterError as error:
+            raise ParameterError(f"{key}.{error}") from error
     assert isinstance(varying, Schedule)
     times, values = zip(*varying.schedule, strict=True)
     return Series.of(times, values, varying.then == "repeat")
@@ -100,11 +128,27 @@ class VaryingParameters:
         self.downlinks = [self._over_time("downlink", i) for i in range(num_machines)]
 
     def latency(self, sender: int, receiver: int) -> float | Series:
-        """Seconds from one machine to another."""
+        """Seconds from one machine to another.
+
+        Args:
+            sender: number of the one.
+            receiver: number of the other.
+
+        Returns:
+            A number if it never changes.
+        """
         return self._over_time("latency", sender, receiver)
 
     def bandwidth(self, sender: int, receiver: int) -> float | Series:
-        """Bit/s of the link itself; infinite where there is no limit."""
+        """Bit/s of the link itself; infinite where there is no limit.
+
+        Args:
+            sender: number of the machine at its start.
+            receiver: number of the machine at its end.
+
+        Returns:
+            A number if it never changes.
+        """
         return self._over_time("bandwidth", sender, receiver)
 
     def _over_time(self, key: str, *ends: int) -> float | Series:
@@ -124,7 +168,7 @@ class _Stage:
         self.change = change
         said = {key: getattr(change, key) for key in KEYS}
         try:
-            self.series = {key: read_of(key, value, folder) for key, value in said.items() if isinstance(value, Varying)}
+            self.series = {key: read_series(key, value, folder) for key, value in said.items() if isinstance(value, Varying)}
             fixed = {key: None if key in self.series else value for key, value in said.items()}
             fixed["latency"] = fixed["latency"] or Constant(value=0.0)
             self.fixed = LinkParameters(spec.model_copy(update=fixed), num_nodes, num_machines, seed, folder)
@@ -149,16 +193,3 @@ class _Stage:
             case "uplink":
                 return self.fixed.uplinks[ends[0]]
         return self.fixed.downlinks[ends[0]]
-
-
-def read_of(key: str, varying: Varying, folder: Path) -> Series:
-    """`read_series`, with the key in front of its complaints."""
-    try:
-        return read_series(varying, folder)
-    except ParameterError as error:
-        raise ParameterError(f"{key}.{error}") from error
-
-
-def as_series(value: float | Series) -> Series:
-    """A series, also of what never changes."""
-    return value if isinstance(value, Series) else Series.constant(value)

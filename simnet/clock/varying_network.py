@@ -25,9 +25,9 @@ from simnet.clock.flows import Flow
 from simnet.clock.fluid import Fluid, _Recurring
 from simnet.clock.links import Link, Path, Resource
 from simnet.clock.network import Network
-from simnet.clock.series import Series
+from simnet.clock.series import Series, as_series
 from simnet.clock.sharing import Fair, Queued, Unshared
-from simnet.clock.varying import VaryingParameters, as_series
+from simnet.clock.varying import VaryingParameters
 
 UNLIMITED = 1e30
 """Bit/s of a fluid resource that is unlimited for a while; infinite rates cannot be added up."""
@@ -65,12 +65,26 @@ class VaryingResource(Resource):
 
 
 def resource(bandwidth: float | Series) -> Resource:
-    """A resource whose bandwidth varies, or one whose bandwidth does not."""
+    """A limit whose bandwidth varies, or one whose bandwidth does not.
+
+    Args:
+        bandwidth: in bit/s.
+
+    Returns:
+        The one or the other, as the bandwidth is a series or a number.
+    """
     return VaryingResource(bandwidth) if isinstance(bandwidth, Series) else Resource(bandwidth)
 
 
 def bandwidth_of(limit: Resource) -> Series:
-    """The bandwidth of a resource over time."""
+    """The bandwidth of a resource over time.
+
+    Args:
+        limit: the resource.
+
+    Returns:
+        In bit/s.
+    """
     return limit.series if isinstance(limit, VaryingResource) else Series.constant(limit.bandwidth)
 
 
@@ -130,7 +144,13 @@ class Stuck:
         self.links: set[int] = set()
 
     def at(self, time: float, event: simpy.Event, priority: int) -> None:
-        """Schedules an event, unless it never happens."""
+        """Schedules an event, unless it never happens.
+
+        Args:
+            time: in simulated seconds, perhaps infinite.
+            event: whose callbacks are called then.
+            priority: its place among simultaneous events.
+        """
         if time < inf:
             self.clock.at(time, event, priority)
         else:

@@ -53,13 +53,21 @@ class TraceFile(Varying):
 
 
 class TimeTrace(TraceFile):
-    """A trace of times."""
+    """A trace of times.
+
+    Args:
+        unit: of the values.
+    """
 
     unit: TimeUnit
 
 
 class RateTrace(TraceFile):
-    """A trace of bandwidths."""
+    """A trace of bandwidths.
+
+    Args:
+        unit: of the values.
+    """
 
     unit: RateUnit
 

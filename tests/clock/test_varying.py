@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from simnet.clock import Clock, Message
 from simnet.clock.causes import beginning
@@ -127,8 +126,8 @@ def test_queue_is_what_it_says(up: Series, own: Series, down: Series, sent: list
     """Each limit serves one after the other; the last bit leaves it no earlier than it left the one before."""
     latency = 0.25
     pairs = [(i, j) for i in range(NODES) for j in range(NODES)]
-    nodes = range(NODES)
-    world = World(dict.fromkeys(pairs, latency), dict.fromkeys(pairs, own), dict.fromkeys(nodes, up), dict.fromkeys(nodes, down))
+    limits = [dict.fromkeys(range(NODES), series) for series in (up, down)]
+    world = World(dict.fromkeys(pairs, latency), dict.fromkeys(pairs, own), *limits)
     free: dict[Any, float] = {}
 
     def serve(limit: Any, series: Series, at: float, bits: float) -> float:
@@ -151,7 +150,7 @@ def test_queue_is_what_it_says(up: Series, own: Series, down: Series, sent: list
 def fluid(world: World, sent: list[Sent], until: float) -> list[float]:
     """Max-min fair rates, found anew in every eighth of a second and whenever a flow ends."""
     left = {number: one.bits for number, one in enumerate(sent)}
-    ends = {number: inf for number in left}
+    ends = dict.fromkeys(left, inf)
     time = 0.0
     while time < until:
         active = {
