@@ -22,7 +22,7 @@ LAYERS = [
     {"report"},
     {"experiment"},
     {"simulation"},
-    {"execution"},
+    {"execution", "replay"},
     {"membership"},
     {"evaluation", "accounting"},
     {"setting"},

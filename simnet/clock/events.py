@@ -90,6 +90,36 @@ class Transfer(simpy.Event):
         self.callbacks = callbacks  # type: ignore[assignment]  # a tuple may be shared
 
 
+class Leg(Transfer):
+    """A part of the way of another transfer, or one attempt at it.
+
+    Args:
+        of: the transfer that it is a part of.
+        bits: how many it carries.
+        callbacks: whom to call when its last bit has arrived.
+    """
+
+    __slots__ = ("of",)
+
+    def __init__(self, of: Transfer, bits: float, callbacks: Sequence[Callable[[Any], None]]) -> None:
+        super().__init__(bits, callbacks)
+        self.of = of
+
+
+def whole(transfer: Transfer) -> Transfer:
+    """What a transfer is a part of.
+
+    Args:
+        transfer: a leg of a way, perhaps of a leg.
+
+    Returns:
+        The message, or whatever else was to arrive.
+    """
+    while isinstance(transfer, Leg):
+        transfer = transfer.of
+    return transfer
+
+
 class Message(Transfer):
     """The arrival of one message.
 

@@ -21,6 +21,11 @@ class Resource:
         self.bandwidth = bandwidth
         self.free_at = 0.0
 
+    @property
+    def peak(self) -> float:
+        """The largest bandwidth that it ever has [bit/s]."""
+        return self.bandwidth
+
     def start(self, bits: float, arrival: float) -> float:
         """When a message that arrives now begins to be served; the resource is taken for ``bits / bandwidth`` from then."""
         start = max(arrival, self.free_at)

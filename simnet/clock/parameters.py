@@ -9,7 +9,7 @@ import numpy as np
 
 from simnet.clock.positions import great_circle, read_positions
 from simnet.errors import ParameterError
-from simnet.scenario import PRESETS, Constant, Distribution, MatrixFile, PerNode, Positions, Quantity
+from simnet.scenario import PRESETS, Constant, Distribution, MatrixFile, PerNode, Positions, Quantity, Varying
 from simnet.scenario import Network as NetworkSpec
 from simnet.streams import stream
 
@@ -64,7 +64,7 @@ class LinkParameters:
     def _by_place(self, key: str, sender: int, receiver: int) -> float:
         return self.tables[key][self.places[sender]][self.places[receiver]]
 
-    def _value(self, key: str, quantity: Quantity, *ends: int) -> float:
+    def _value(self, key: str, quantity: Quantity | Varying, *ends: int) -> float:
         if isinstance(quantity, Constant):
             return quantity.value
         if isinstance(quantity, MatrixFile):
@@ -73,7 +73,7 @@ class LinkParameters:
         return draw(quantity, stream(self.seed, key, *ends))
 
     def _limits(self, key: str, num_nodes: int, num_machines: int) -> list[float]:
-        quantity: Quantity | None = getattr(self.spec, key)
+        quantity: Quantity | Varying | None = getattr(self.spec, key)
         if quantity is None:
             return [inf] * num_machines
         if isinstance(quantity, PerNode):

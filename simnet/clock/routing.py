@@ -10,11 +10,9 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from simnet.clock.events import Transfer
+from simnet.clock.events import Leg, Transfer
 from simnet.clock.links import Link
-
-Carry = Callable[[Link, Transfer], None]
-"""Sends a transfer over one link."""
+from simnet.clock.sharing import Carry
 
 
 class Routes:
@@ -121,7 +119,15 @@ class Hops:
         if k == len(way) - 1:
             self.carry(way[k], message)
         else:
-            self.carry(way[k], Transfer(message.bits, (lambda _: self._hop(way, k + 1, message),)))
+            self.carry(way[k], Leg(message, message.bits, (lambda _: self._hop(way, k + 1, message),)))
+
+    def counters(self) -> dict[str, float]:
+        """What was sent on for others."""
+        return {"forwarded_bits": self.forwarded_bits}
+
+    def troubles(self) -> list[str]:
+        """None: a hop that fails is a matter of the link."""
+        return []
 
     def _made(self, sender: int, receiver: int) -> Link:
         """The one link from a machine to a neighbor, which all messages that pass there share."""

@@ -17,7 +17,17 @@ import simpy
 
 from simnet.clock.clock import Clock
 from simnet.clock.events import Transfer
-from simnet.clock.links import Link
+from simnet.clock.flows import Flow
+from simnet.clock.fluid import Fluid
+from simnet.clock.links import Link, Path
+
+
+class Carry(Protocol):
+    """Sends a transfer over a link; `extra` are seconds of latency on top of the link's own."""
+
+    def __call__(self, link: Link, transfer: Transfer, extra: float = 0.0, /) -> None:
+        """Schedules its arrival, now or later."""
+        ...
 
 
 class SharingRule(Protocol):
@@ -44,7 +54,7 @@ class Unshared:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
 
-    def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
+    def carry(self, link: Path, transfer: Transfer, extra: float = 0.0) -> None:
         """Arrives after latency and ``bits / bandwidth``."""
         clock = self.clock
         arrival = clock._now + (link.latency + extra) + transfer.bits / link.limit
@@ -60,6 +70,7 @@ class Queued:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
+        self.at = clock.at
 
     def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
         """Arrives when the last limit on the way has served it."""
@@ -68,54 +79,76 @@ class Queued:
         at_link = link.own.start(bits, at_uplink)
         last_bit = max(link.uplink.free_at, link.own.free_at) + latency
         if link.downlink.bandwidth == inf:
-            self.clock.at(last_bit, transfer, link.priority)
+            self.at(last_bit, transfer, link.priority)
             return
         # Who comes first to a downlink is known only when the first bit gets there.
-        self._at(at_link + latency, link, lambda _: self._enter_downlink(link, transfer, last_bit))
-
-    def _at(self, time: float, link: Link, enter: Callable[[simpy.Event], None]) -> None:
-        """Calls a function when the first bit reaches a limit on a link."""
         entry = simpy.Event(self.clock)
         entry._ok = True
-        entry.callbacks = [enter]
-        self.clock.at(time, entry, link.priority)
+        entry.callbacks = [lambda _: self._enter_downlink(link, transfer, last_bit)]
+        self.at(at_link + latency, entry, link.priority)
 
     def _enter_downlink(self, link: Link, transfer: Transfer, last_bit: float) -> None:
         link.downlink.start(transfer.bits, self.clock.now)
-        self.clock.at(max(last_bit, link.downlink.free_at), transfer, link.priority)
+        self.at(max(last_bit, link.downlink.free_at), transfer, link.priority)
 
 
-class QueuedAcross(Queued):
-    """Sharing rule `queue` in a network where some links cross shared limits, which lie between link and latency.
+class QueuedPath:
+    """Sharing rule `queue` on a path of any number of limits: in a task graph, or where links share limits.
 
-    Who comes first to a shared limit is known only when the first bit gets there, as at a downlink.
+    A transfer comes to each limit with its first bit; the latency lies before the last one.
+
+    Args:
+        clock: the run's clock.
     """
 
-    def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.at = clock.at
+
+    def carry(self, link: Path, transfer: Transfer, extra: float = 0.0) -> None:
         """Arrives when the last limit on the way has served it."""
-        if not link.shared:
-            super().carry(link, transfer, extra)
+        self._approach(link, transfer, 0, (self.clock._now, self.clock._now), link.latency + extra)
+
+    def _approach(self, link: Path, transfer: Transfer, k: int, bits_at: tuple[float, float], latency: float) -> None:
+        """Its first and its last bit leave for limit number k at these times."""
+        if k >= len(link.resources) - 1:
+            bits_at, latency = (bits_at[0] + latency, bits_at[1] + latency), 0.0
+        if k == len(link.resources):
+            self.at(bits_at[1], transfer, link.priority)
             return
-        bits = transfer.bits
-        first_bit = link.own.start(bits, link.uplink.start(bits, self.clock._now))
-        last_bit = max(link.uplink.free_at, link.own.free_at)
-        self._enter(0, first_bit, last_bit, link, transfer, extra)
+        entry = simpy.Event(self.clock)
+        entry._ok = True
+        entry.callbacks = [lambda _: self._enter(link, transfer, k, bits_at[1], latency)]
+        self.at(bits_at[0], entry, link.priority)
 
-    def _enter(self, k: int, first_bit: float, last_bit: float, link: Link, transfer: Transfer, extra: float) -> None:
-        """The first bit will reach the k-th shared limit, or, after the last of them, the latency."""
+    def _enter(self, link: Path, transfer: Transfer, k: int, last_bit: float, latency: float) -> None:
+        limit = link.resources[k]
+        start = limit.start(transfer.bits, self.clock.now)
+        self._approach(link, transfer, k + 1, (start, max(last_bit, limit.free_at)), latency)
 
-        def serve(_: simpy.Event) -> None:
-            limit = link.shared[k]
-            left = limit.start(transfer.bits, self.clock._now)
-            self._enter(k + 1, left, max(last_bit, limit.free_at), link, transfer, extra)
 
-        latency = link.latency + extra
-        if k < len(link.shared):
-            self._at(first_bit, link, serve)
-        elif link.downlink.bandwidth == inf:
-            self.clock.at(last_bit + latency, transfer, link.priority)
+class Fair:
+    """Sharing rule `fair`: max-min fair fluid sharing of every limit on the way.
+
+    Args:
+        clock: the run's clock.
+
+    Attributes:
+        fluid: the flows under way; it is told when a bandwidth changes.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.fluid = Fluid(clock)
+
+    def carry(self, link: Path, transfer: Transfer, extra: float = 0.0) -> None:
+        """Arrives when its last bit does; it waits for the latency, then takes bandwidth."""
+        path = tuple([resource for resource in link.resources if resource.bandwidth != inf])
+        start = self.clock._now + (link.latency + extra)
+        if not path or not transfer.bits:
+            self.clock.at(start, transfer, link.priority)
         else:
-            self._at(first_bit + latency, link, lambda _: self._enter_downlink(link, transfer, last_bit + latency))
+            self.clock.at(start, Flow(transfer, path, link.priority, self.fluid.begin), link.priority)
 
 
-SHARING_RULES: dict[str, Callable[[Clock], SharingRule]] = {"none": Unshared, "queue": Queued}
+SHARING_RULES: dict[str, Callable[[Clock], SharingRule]] = {"none": Unshared, "queue": Queued, "fair": Fair}

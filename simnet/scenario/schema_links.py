@@ -10,12 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 from simnet.part import Part
 from simnet.scenario.presets import PRESETS
 from simnet.scenario.quantities import (
-    TIME,
     BitsPerSecond,
-    Constant,
-    Distribution,
-    Forms,
-    MatrixFile,
     MetersPerSecond,
     Seconds,
     Text,
@@ -65,9 +60,6 @@ def is_on_earth(row: Iterable[float]) -> bool:
     """
     numbers = list(row)
     return len(numbers) == 2 and abs(numbers[0]) <= 90 and abs(numbers[1]) <= 180  # which no nan is
-
-
-LinkTime = Annotated[Constant | Distribution | MatrixFile | Positions, Forms(TIME, "file", (Positions,))]
 
 
 def _read_preset(given: Any) -> Any:

@@ -8,14 +8,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationInfo, field_validator, model_serializer
 
 from simnet.part import Choice, Part
+from simnet.scenario.disturbances import Change, LinkJitter, Loss, NodeId, Share
 from simnet.scenario.presets import PRESETS
-from simnet.scenario.quantities import Constant, LinkRate, NodeRate, PerNode, Seconds, Text
+from simnet.scenario.quantities import Constant, PerNode, Seconds, Text
 from simnet.scenario.rows import RowsOrPath
-from simnet.scenario.schema_links import LinkTime, Places, Positions, PresetName, Shared
+from simnet.scenario.schema_links import Places, Positions, PresetName, Shared
+from simnet.scenario.varying import LinkRate, LinkTime, NodeRate
 from simnet.sentences import Complaint, refusal, shown
-
-Share = Annotated[float, Field(ge=0, le=1)]
-NodeId = Annotated[int, Field(ge=0)]
 
 
 class Ring(Part):
@@ -179,7 +178,8 @@ class Network(Part):
         preset: a network by name, whose keys are overridden by those that stand beside it.
         places: where a preset has places: that of each node, by name or number, or how many nodes stand in each, in
             blocks. By default in blocks, each place with the share that it has in the preset's source.
-        sharing: ``none``: every message has its link's full bandwidth; ``queue``: first come, first served.
+        sharing: ``none``: every message has its link's full bandwidth; ``queue``: first come, first served; ``fair``: all
+            messages under way share every limit that they cross, max-min fair.
         routing: ``direct``: any two nodes have a link of their own; ``hops``: messages travel over the topology's links,
             store and forward, on the path with the least latency; a parameter server hangs off the first node.
         latency: of each directed link [s]; None: what the preset's places say.
@@ -188,11 +188,14 @@ class Network(Part):
         uplink: what a node can send, over all its links [bit/s]; None: unlimited.
         downlink: what a node can receive, over all its links [bit/s]; None: unlimited.
         shared: limits that many links share, in the order in which messages cross them.
+        jitter: more latency, drawn for each message [s]; a normal one is cut at 0.
+        changes: what is different from given moments on.
+        loss: messages that do not arrive.
     """
 
     preset: PresetName | None = None
     places: Places | None = None
-    sharing: Literal["none", "queue"] = "none"
+    sharing: Literal["none", "queue", "fair"] = "none"
     routing: Literal["direct", "hops"] = "direct"
     latency: LinkTime | None = Field(default=Constant(value=0.0), json_schema_extra={"default": "0 s"})
     bandwidth: LinkRate | None = None
@@ -200,6 +203,9 @@ class Network(Part):
     uplink: NodeRate | None = None
     downlink: NodeRate | None = None
     shared: tuple[Shared, ...] = ()
+    jitter: LinkJitter | None = None
+    changes: tuple[Change, ...] = ()
+    loss: Loss | None = None
 
     @classmethod
     def spelled_out(cls, given: Any, info: ValidationInfo) -> Any:
@@ -276,7 +282,9 @@ class Network(Part):
             for place, node in resource.members()
             if node >= nodes
         ]
-        return [*wrong, *outside]
+        changes = enumerate(self.changes)
+        changed = [(("changes", i, *place), text) for i, change in changes for place, text in change.misfits(nodes)]
+        return [*wrong, *outside, *changed]
 
     def placed(self, nodes: int) -> Network:
         """The same network, with the places of so many nodes filled in, if its preset has places and none are given."""
