@@ -52,11 +52,21 @@ class Network:
             self.transmit = self.hops.transmit
 
     def link(self, sender: int, receiver: int) -> Link:
-        """The link from one machine to another, or what stands for the links between; any two may communicate."""
+        """The link from one machine to another, or what stands for the links between; any two may communicate.
+
+        Args:
+            sender: number of the machine at the beginning.
+            receiver: number of the machine at the end.
+        """
         return self.direct(sender, receiver) if self.hops is None else self.hops.link(sender, receiver)
 
     def direct(self, sender: int, receiver: int) -> Link:
-        """A link from one machine to another."""
+        """A link from one machine to another.
+
+        Args:
+            sender: number of the machine at the beginning.
+            receiver: number of the machine at the end.
+        """
         return Link(
             sender,
             receiver,
