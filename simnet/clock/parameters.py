@@ -47,7 +47,12 @@ class LinkParameters:
         self.downlinks = self._limits("downlink", num_nodes, num_machines)
 
     def latency(self, sender: int, receiver: int) -> float:
-        """Seconds from one machine to another."""
+        """The latency of a link [s].
+
+        Args:
+            sender: number of the machine at the beginning.
+            receiver: number of the machine at the end.
+        """
         latency = self.spec.latency
         if latency is None:
             return self._by_place("latency", sender, receiver)
@@ -56,7 +61,12 @@ class LinkParameters:
         return self._value("latency", latency, sender, receiver)
 
     def bandwidth(self, sender: int, receiver: int) -> float:
-        """Bit/s of the link itself; infinite where there is no limit."""
+        """The bandwidth of the link itself [bit/s]; infinite where there is no limit.
+
+        Args:
+            sender: number of the machine at the beginning.
+            receiver: number of the machine at the end.
+        """
         if self.spec.bandwidth is None:
             return self._by_place("bandwidth", sender, receiver) if self.tables else inf
         return self._value("bandwidth", self.spec.bandwidth, sender, receiver)

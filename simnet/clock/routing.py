@@ -100,9 +100,15 @@ class Hops:
         self.forwarded_bits = 0.0
 
     def link(self, sender: int, receiver: int) -> Link:
-        """What stands for all the links between two machines; its latency is their sum, its limit the narrowest."""
+        """What stands for all the links between two machines; its latency is their sum, its limit the narrowest.
+
+        Args:
+            sender: number of the machine at the beginning.
+            receiver: number of the machine at the end.
+        """
         way = [self._made(*ends) for ends in pairwise(self.routes.path(sender, receiver))]
         whole = self.make(sender, receiver)
+        whole.own = way[0].own
         whole.latency = sum(link.latency for link in way)
         whole.limit = min(link.limit for link in way)
         whole.resources = tuple(resource for link in way for resource in link.resources)
@@ -110,7 +116,12 @@ class Hops:
         return whole
 
     def transmit(self, link: Link, message: Transfer) -> None:
-        """Sends a message on its first hop; the last one ends with its arrival."""
+        """Sends a message on its first hop; the last one ends with its arrival.
+
+        Args:
+            link: what `link` gave for sender and receiver.
+            message: it starts now.
+        """
         self._hop(self.ways[link], 0, message)
 
     def _hop(self, way: list[Link], k: int, message: Transfer) -> None:

@@ -54,6 +54,9 @@ def is_on_earth(row: Iterable[float]) -> bool:
     Args:
         row: numbers.
 
+    Returns:
+        True if so.
+
     Example:
         >>> is_on_earth([47.4, 8.5]), is_on_earth([91, 0]), is_on_earth([1, 2, 3])
         (True, False, False)
@@ -132,5 +135,5 @@ class Shared(Part):
         return between
 
     def members(self) -> list[tuple[tuple[str, int, int], int]]:
-        """All nodes of its groups, each with its location in the file."""
+        """The nodes of all its groups, each with its location in the file."""
         return [(("between", g, k), node) for g, group in enumerate(self.between) for k, node in enumerate(group)]

@@ -287,7 +287,11 @@ class Network(Part):
         return [*wrong, *outside, *changed]
 
     def placed(self, nodes: int) -> Network:
-        """The same network, with the places of so many nodes filled in, if its preset has places and none are given."""
+        """The same network, with the places of its nodes filled in, if its preset has places and none are given.
+
+        Args:
+            nodes: n.
+        """
         if self.preset is None or not PRESETS[self.preset].layout or self.places is not None:
             return self
         return self.model_copy(update={"places": PRESETS[self.preset].spread(nodes)})
