@@ -20,6 +20,9 @@ DEADLINE: Final = 1 << 60
 class Clock(simpy.Environment):
     """Simulated seconds, starting at 0.
 
+    Attributes:
+        is_stopped: whether somebody has called `stop`.
+
     Example:
         >>> clock = Clock()
         >>> event = clock.event()
@@ -49,6 +52,9 @@ class Clock(simpy.Environment):
 
         Args:
             limit: in simulated seconds; what happens at that very moment is included.
+
+        Raises:
+            Exception: whatever a program raises, or a failed event holds that no program caught.
         """
         queue = self._queue
         while queue and not self.is_stopped:
