@@ -16,12 +16,13 @@ import numpy as np
 import torch
 
 from simnet.algorithms import Entry
-from simnet.clock import Clock, Machine, Network, compute_times
+from simnet.clock import Clock, Machine, Network
 from simnet.clock.parameters import LinkParameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
 from simnet.metrics import METRICS
 from simnet.node import Node, SilentNode
+from simnet.node_kinds import node_maker
 from simnet.observer import Budget, Observer, Snapshot
 from simnet.progress import Progress
 from simnet.result import RunRecord, Status
@@ -185,13 +186,14 @@ class Run:
             setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base
         )
         network = Network(setting.network.sharing, parameters, self.clock)
-        times = compute_times(setting.compute, setting.num_nodes, setting.seed)
+        times = setting.compute_times()
         models = self._initial_rows()
         shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
         node_type, recorder_type = (SilentNode, SilentRecorder) if self.is_silent else (Node, Recorder)
+        make_node = node_maker(node_type, setting.compute)
         for i in range(setting.num_nodes):
             draw = setting.problem.draws(i, setting.seed)
-            node = node_type(
+            node = make_node(
                 *(i, self.clock, network, self.machines),
                 place=setting.surroundings(i, self.wait),
                 recorder=recorder_type(i, self.executor, draw, shared),

@@ -11,8 +11,11 @@ import networkx as nx
 import torch
 
 from simnet.algorithms import Entry
+from simnet.clock import compute_times
+from simnet.clock.compute import mean_recorded_time
 from simnet.clock.parameters import LinkParameters
 from simnet.errors import ParameterError, ScenarioError
+from simnet.gradient_cost import GradientCost, counted, devices_of
 from simnet.graph import (
     Graph,
     Spectrum,
@@ -26,7 +29,7 @@ from simnet.graph import (
 )
 from simnet.node import Surroundings
 from simnet.problems import Problem, build_problem
-from simnet.scenario import AlgorithmEntry, Constant, Deadline, Scenario
+from simnet.scenario import AlgorithmEntry, Constant, Deadline, Scenario, TimesFile
 from simnet.scenario import Compute as ComputeSpec
 from simnet.scenario import Network as NetworkSpec
 
@@ -74,9 +77,31 @@ class Setting:
         return self.scenario.compute or ComputeSpec()
 
     @cached_property
+    def gradient_cost(self) -> GradientCost | None:
+        """What a gradient takes on each node's device, if the scenario names any."""
+        devices = self.compute.device
+        return counted(self.problem, devices_of(devices, self.num_nodes), self.seed) if devices else None
+
+    @property
+    def usual_seconds(self) -> float:
+        """What a gradient takes on average over the nodes, before jitter and whatever slows single nodes."""
+        if self.gradient_cost is not None:
+            return sum(self.gradient_cost.seconds) / self.num_nodes
+        time = self.compute.time
+        if isinstance(time, TimesFile):
+            return mean_recorded_time(time, self.num_nodes, self.scenario.base)
+        assert isinstance(time, float)  # what was to be measured has been
+        return time
+
+    def compute_times(self) -> list[Iterator[float]]:
+        """For each node, the sequence of the times that its gradients take."""
+        base = self.gradient_cost.seconds if self.gradient_cost is not None else None
+        return compute_times(self.compute, self.num_nodes, self.seed, base, self.scenario.base)
+
+    @cached_property
     def pooled(self) -> Setting:
         """The same problem on one machine without a network."""
-        alone = {"nodes": 1, "network": None, "compute": ComputeSpec.model_construct(time=self.compute.time)}
+        alone = {"nodes": 1, "network": None, "compute": ComputeSpec.model_construct(time=self.usual_seconds)}
         scenario = self.scenario.model_copy(update=alone)
         graph, weights = nx.empty_graph(1), read_matrix([[1.0]], 1)
         problem = self.problem.pooled(self.num_nodes)
@@ -212,7 +237,9 @@ def build_setting(scenario: Scenario, seed: int, device: torch.device, entries: 
         dtype = {"float32": torch.float32, "float64": torch.float64}[scenario.dtype]
         found["problem"] = build_problem(scenario.problem, scenario.nodes, seed, dtype, device, scenario.base)
     check_machines(scenario, seed, entries, complaints)
-    if scenario.run.steps is None and scenario.run.epochs is None and not compute_time(scenario):
+    with complaints.about("compute"):
+        compute_times(scenario.compute or ComputeSpec(), scenario.nodes, seed, [0.0] * scenario.nodes, scenario.base)
+    if scenario.run.steps is None and scenario.run.epochs is None and not takes_time(scenario):
         complaints.add("run", "only simulated_time, but gradients take no time; give compute.time, steps or epochs")
     spectrum = Spectrum(None, None, "")
     if "weights" in found:
@@ -257,7 +284,7 @@ def check_algorithm(
     if not entry.asynchronous and not entry.pooled and rule not in entry.tolerates:
         allowed = " or ".join(f"wait: {w}" for w in entry.tolerates)
         complain(f"{named.label} needs {allowed}, but this scenario says wait: {rule}; give it a wait of its own")
-    if (entry.asynchronous or rule == "none") and not entry.pooled and not compute_time(scenario):
+    if (entry.asynchronous or rule == "none") and not entry.pooled and not takes_time(scenario):
         complain(f"{named.label} never waits for a round, so gradients that take no time would never end; give compute.time")
     if entry.doubly_stochastic and entry.uses_topology and weights is not None and not is_doubly_stochastic(weights):  # type: ignore[arg-type]
         complain(
@@ -272,11 +299,11 @@ def ideal_notes(scenario: Scenario) -> list[str]:
     limits = (network.bandwidth, network.uplink, network.downlink)
     if network.latency == Constant(value=0.0) and all(limit is None for limit in limits):
         notes.append("messages take no time: the scenario gives no latency and no bandwidth")
-    if not compute_time(scenario):
+    if not takes_time(scenario):
         notes.append("gradients take no time: the scenario gives no compute.time")
     return notes
 
 
-def compute_time(scenario: Scenario) -> float:
-    """Seconds that a gradient takes on average."""
-    return scenario.compute.time if scenario.compute else 0.0
+def takes_time(scenario: Scenario) -> bool:
+    """Whether gradients take any time."""
+    return scenario.compute is not None and scenario.compute.takes_time

@@ -4,7 +4,18 @@ from simnet.scenario.editor import json_schema
 from simnet.scenario.loader import load, load_text
 from simnet.scenario.quantities import Constant, Distribution, MatrixFile, PerNode, Quantity
 from simnet.scenario.schema import Scenario
-from simnet.scenario.schema_network import Compute, Jitter, Messages, Mixing, Network, Stragglers, Topology
+from simnet.scenario.schema_compute import (
+    Compute,
+    Device,
+    Diurnal,
+    Jitter,
+    PerNumber,
+    Slowdown,
+    Stragglers,
+    TimesFile,
+    Trace,
+)
+from simnet.scenario.schema_network import Messages, Mixing, Network, Topology
 from simnet.scenario.schema_problem import DataSet, Factory, Model, Partition, Problem, Quadratic
 from simnet.scenario.schema_run import AlgorithmEntry, Deadline, Record, Run, Wait
 from simnet.scenario.signature import AlgorithmSchemas, parameters_model
@@ -16,7 +27,9 @@ __all__ = [
     "Constant",
     "DataSet",
     "Deadline",
+    "Device",
     "Distribution",
+    "Diurnal",
     "Factory",
     "Jitter",
     "MatrixFile",
@@ -26,14 +39,18 @@ __all__ = [
     "Network",
     "Partition",
     "PerNode",
+    "PerNumber",
     "Problem",
     "Quadratic",
     "Quantity",
     "Record",
     "Run",
     "Scenario",
+    "Slowdown",
     "Stragglers",
+    "TimesFile",
     "Topology",
+    "Trace",
     "Wait",
     "json_schema",
     "load",

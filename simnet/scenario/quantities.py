@@ -63,6 +63,24 @@ def _text_schema(table: Mapping[str, Decimal]) -> dict[str, Any]:
     return {"anyOf": [{"type": "string", "pattern": pattern}, {"const": 0}]}
 
 
+FlopPerSecond = Annotated[
+    float,
+    BeforeValidator(_reader(units.FLOP_RATES, "35 Tflop/s")),
+    AfterValidator(_positive),
+    PlainSerializer(units.flop_rate_to_text, when_used="json"),
+    WithJsonSchema(_text_schema(units.FLOP_RATES)),
+]
+"""A computing speed above 0: text with a unit in the file, floating-point operations per second in Python."""
+
+Bits = Annotated[
+    float,
+    BeforeValidator(_reader(units.SIZES, "4 MB")),
+    AfterValidator(_positive),
+    PlainSerializer(units.bytes_to_text, when_used="json"),
+    WithJsonSchema(_text_schema(units.SIZES)),
+]
+"""A size above 0: text with a unit in the file, bits in Python."""
+
 Seconds = Annotated[
     float,
     BeforeValidator(_reader(units.SECONDS, "50 ms")),
@@ -316,4 +334,5 @@ class Forms:
 
 LinkTime = Annotated[Constant | Distribution | MatrixFile, Forms(TIME, "file")]
 LinkRate = Annotated[Constant | Distribution | MatrixFile, Forms(RATE, "file")]
+NodeTime = Annotated[Constant | Distribution | PerNode, Forms(TIME, "list")]
 NodeRate = Annotated[Constant | Distribution | PerNode, Forms(RATE, "list")]

@@ -1,0 +1,80 @@
+"""Counted floating-point operations are those of the matrix products and convolutions, and counting leaves no trace."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from simnet.problems import Problem
+from simnet.simulation import prepare
+from tests.clock.building import scenario
+
+FEATURES, CLASSES, BATCH = 64, 10, 16
+
+
+def digits(model: Any, batch_size: Any = BATCH, **changes: Any) -> Problem:
+    problem = {"dataset": "digits", "model": model, "batch_size": batch_size}
+    return prepare(scenario(4, problem=problem, **changes), device="cpu").setting.problem
+
+
+def count(problem: Problem, node: int = 0) -> float:
+    return problem.gradient_flops(torch.from_numpy(problem.draws(node, 1)())[None])
+
+
+def dense(sizes: list[int], batch: int = BATCH) -> int:
+    """2 b i o for each product: forward, the weights' gradient, and the inputs' gradient but of the first layer."""
+    products = [2 * batch * num_in * num_out for num_in, num_out in pairwise(sizes)]
+    return 3 * sum(products) - products[0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("model", "sizes"),
+    [
+        ("linear", [FEATURES, CLASSES]),
+        ({"kind": "mlp", "hidden": [32]}, [FEATURES, 32, CLASSES]),
+        ({"kind": "mlp", "hidden": [20, 30]}, [FEATURES, 20, 30, CLASSES]),
+    ],
+    ids=["linear", "mlp", "deep"],
+)
+def test_dense_models(model: Any, sizes: list[int], dtype: str) -> None:
+    assert count(digits(model, dtype=dtype)) == dense(sizes)
+
+
+def test_a_module_of_ones_own() -> None:
+    """One linear layer by import path, batched by vmap: the same count as the model written out."""
+    model = {"factory": "torch.nn:Linear", "in_features": FEATURES, "out_features": CLASSES}
+    with pytest.raises(AssertionError):  # samples are images, so the layer does not fit: the test would be empty
+        assert digits(model) is None
+    
+
+def test_convolutions() -> None:
+    """3x3 convolutions, 1 -> 4 channels on 8x8 and 4 -> 8 on 4x4, then a linear layer of 8 * 4 * 4 inputs."""
+    first, second = 2 * 9 * 1 * 4 * 64 * BATCH, 2 * 9 * 4 * 8 * 16 * BATCH
+    last = 2 * 128 * CLASSES * BATCH
+    assert count(digits({"kind": "cnn", "channels": [4, 8]})) == 3 * (first + second + last) - first
+
+
+def test_full_batches_count_each_nodes_own_samples() -> None:
+    problem = digits("linear", "full")
+    sizes = [len(problem.draws(i, 1)()) for i in range(4)]
+    assert [count(problem, i) for i in range(4)] == [dense([FEATURES, CLASSES], size) for size in sizes]
+
+
+def test_a_quadratic_takes_a_difference_and_a_product_for_each_parameter() -> None:
+    problem = prepare(scenario(4, problem={"kind": "quadratic", "dimension": 7, "noise": 1.0})).setting.problem
+    assert count(problem) == 14
+
+
+def test_counting_leaves_no_trace() -> None:
+    problem, random_state = digits("mlp"), torch.random.get_rng_state()
+    draw = problem.draws(0, 1)
+    before = [draw() for _ in range(3)]
+    count(problem)
+    draw = problem.draws(0, 1)
+    assert all(np.array_equal(a, draw()) for a in before)
+    assert torch.equal(random_state, torch.random.get_rng_state())
