@@ -27,7 +27,7 @@ def ends(*arguments: Any, **keys: Any) -> list[float]:
 
 
 def test_mixing_delays_what_is_sent_next() -> None:
-    """Models travel 3 s, longer than a gradient takes; mixing three vectors of 4 numbers at 0.5 s delays the next ones by 6 s."""
+    """Models travel 3 s, longer than a gradient takes; mixing 3 vectors of 4 numbers at 0.5 s delays the next ones by 6 s."""
     found = ends("dpsgd", mix="500 ms")
     assert found == pytest.approx([0, 3, 12, 21, 30, 39])  # step k: wait 6 s, then send, then 3 s
 
@@ -38,7 +38,7 @@ def test_mixing_delays_the_next_gradient() -> None:
 
 
 def test_a_gradient_that_runs_already_is_not_held_up() -> None:
-    """Moniqua quantizes and recovers its own beside the gradient, 8 numbers; then two neighbors' models, 8 more, before the next."""
+    """Moniqua quantizes and recovers its own model beside the gradient; two neighbors' models after it, before the next."""
     network = {"latency": "1 ms"}
     # gradient 1 s; the message leaves after 2 * 4 * 0.1 = 0.8 s and arrives long before it ends
     found = ends({"name": "moniqua", "theta": 9.0}, network, compress="100 ms")

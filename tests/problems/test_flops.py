@@ -46,11 +46,12 @@ def test_dense_models(model: Any, sizes: list[int], dtype: str) -> None:
 
 
 def test_a_module_of_ones_own() -> None:
-    """One linear layer by import path, batched by vmap: the same count as the model written out."""
-    model = {"factory": "torch.nn:Linear", "in_features": FEATURES, "out_features": CLASSES}
-    with pytest.raises(AssertionError):  # samples are images, so the layer does not fit: the test would be empty
-        assert digits(model) is None
-    
+    """A linear layer by import path, batched by vmap, counts like the model written out."""
+    mixture = {"dataset": "gaussian_mixture", "features": 6, "classes": 3, "batch_size": BATCH}
+    factory = {"factory": "torch.nn:Linear", "in_features": 6, "out_features": 3}
+    found = [prepare(scenario(4, problem={**mixture, "model": model})).setting.problem for model in ("linear", factory)]
+    assert [count(problem) for problem in found] == [dense([6, 3])] * 2
+
 
 def test_convolutions() -> None:
     """3x3 convolutions, 1 -> 4 channels on 8x8 and 4 -> 8 on 4x4, then a linear layer of 8 * 4 * 4 inputs."""
