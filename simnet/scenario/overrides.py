@@ -59,7 +59,7 @@ def apply(plain: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[dict[Loc
         if problem:
             complaints.append((location, problem))
         elif location in RIVALS:
-            parent = plain
+            parent: Any = plain
             for key in location[:-1]:
                 parent = parent[key]
             parent.pop(RIVALS[location], None)
