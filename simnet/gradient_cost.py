@@ -8,7 +8,6 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import torch
 
 from simnet.problems import Problem
@@ -59,6 +58,9 @@ def devices_of(devices: Sequence[Device], num_nodes: int) -> list[Device]:
         devices: as the scenario lists them, with counts that fit; one without a count is everybody's.
         num_nodes: n.
 
+    Returns:
+        n devices.
+
     Example:
         >>> fast, slow = Device(flops="2 Gflop/s", count=2), Device(flops="1 Gflop/s")
         >>> [device.flops for device in devices_of([fast, slow], 3)]
@@ -75,15 +77,18 @@ def counted(problem: Problem, devices: Sequence[Device], seed: int) -> GradientC
     Args:
         problem: whose gradient it is.
         devices: one for each node.
-        seed: decides which samples are looked at, in streams of their own start: no run notices.
+        seed: decides which samples are looked at; no run notices.
+
+    Returns:
+        Operations and seconds.
     """
     counts: dict[int, float] = {}
     flops = []
     for i in range(len(devices)):
-        samples = problem.draws(i, seed)()
-        if len(samples) not in counts:
-            counts[len(samples)] = problem.gradient_flops(torch.from_numpy(samples)[None].to(problem.device))
-        flops.append(counts[len(samples)])
+        samples_1b = first_samples(problem, i, seed)
+        if len(samples_1b[0]) not in counts:
+            counts[len(samples_1b[0])] = problem.gradient_flops(samples_1b)
+        flops.append(counts[len(samples_1b[0])])
     speeds = [device.flops * device.utilisation for device in devices]
     return GradientCost(
         tuple(flops),
@@ -92,8 +97,29 @@ def counted(problem: Problem, devices: Sequence[Device], seed: int) -> GradientC
     )
 
 
+def first_samples(problem: Problem, node: int, seed: int) -> torch.Tensor:
+    """The sample ids of a node's first mini-batch, ``[1, b]``, from a stream of their own: no run notices.
+
+    Args:
+        problem: whose samples they are.
+        node: its number.
+        seed: of the stream.
+
+    Returns:
+        The ids, on the problem's device.
+    """
+    return torch.from_numpy(next(problem.draws(node, seed))[:1]).to(problem.device)
+
+
 def named(device: Device) -> str:
-    """A device in words."""
+    """A device in words.
+
+    Args:
+        device: with a name or without.
+
+    Returns:
+        Its name, or its speed.
+    """
     return device.name or f"{format_flops(device.flops)}/s"
 
 
@@ -109,7 +135,7 @@ def measured(problem: Problem, seed: int, clock: Callable[[], float] = perf_coun
         Seconds, to three digits: there is no more in it.
     """
     models_1D = problem.initial_model(seed)[None]
-    samples_1b = torch.from_numpy(np.ascontiguousarray(problem.draws(0, seed)()))[None].to(problem.device)
+    samples_1b = first_samples(problem, 0, seed)
     out_1D = torch.empty_like(models_1D)
     taken = []
     for _ in range(WARM_UP + REPETITIONS):

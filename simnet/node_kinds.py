@@ -13,7 +13,7 @@ import simpy
 
 from simnet.clock import ComputeEvent
 from simnet.clock.events import Message
-from simnet.clock.network import Link
+from simnet.clock.links import Link
 from simnet.clock.pace import UnevenTimes
 from simnet.node import Node
 from simnet.scenario import Compute, PerNumber
@@ -73,10 +73,16 @@ class Departures:
         self.ready_at = -inf
 
     def transmit(self, link: Link, message: Message) -> None:
-        """Sends a message over a link, now or when the node is ready."""
+        """Sends a message over a link, now or when the node is ready; what comes before that is computing.
+
+        Args:
+            link: from the node to the receiver.
+            message: what is sent.
+        """
         if self.ready_at < self.clock.now:  # if it is ready only now, others may leave at this moment, in their order
             self.network.transmit(link, message)
             return
+        message.origin = message.origin[0], self.ready_at
         departure = simpy.Event(self.clock)
         departure._ok = True
         departure.callbacks = [lambda _: self.network.transmit(link, message)]
@@ -110,7 +116,11 @@ class ChargedNode(Node):
         self._mix_s = costs.mix * num_numbers
 
     def charge(self, seconds: float) -> None:
-        """Adds to what has to be done before anything starts or leaves."""
+        """Adds to what has to be done before anything starts or leaves.
+
+        Args:
+            seconds: that it takes.
+        """
         self.network.ready_at = max(self.clock.now, self.network.ready_at) + seconds
         self.charged_s += seconds
 

@@ -12,7 +12,7 @@ import torch
 
 from simnet.algorithms import Entry
 from simnet.clock.events import Message
-from simnet.clock.network import Link
+from simnet.clock.links import Link
 from simnet.errors import SimnetError
 from simnet.execution import Run, quiet_collector
 from simnet.problems.quadratic import Quadratic
@@ -84,7 +84,14 @@ def node_memory(setting: Setting, named: AlgorithmEntry, entry: Entry) -> NodeMe
 
 
 def tiny(setting: Setting) -> Setting:
-    """The same setting with one parameter and a few steps; gradients of equal times."""
+    """The same setting with one parameter and a few steps; gradients of equal times.
+
+    Args:
+        setting: network, weights and problem.
+
+    Returns:
+        A setting whose problem is a quadratic on the CPU.
+    """
     scenario, ones = setting.scenario, np.ones((setting.num_nodes, 1))
     steps = {"steps": STEPS, "epochs": None, "simulated_time": None, "evaluate_every": STEPS}
     changes = {
@@ -104,6 +111,9 @@ def memory_notes(needs: dict[str, NodeMemory], devices: Sequence[Device]) -> lis
     Args:
         needs: what each algorithm makes a node hold, by label.
         devices: of the nodes.
+
+    Returns:
+        The sentences.
     """
     notes = []
     for label, need in needs.items():

@@ -113,3 +113,10 @@ def test_a_gradient_after_a_debt_meets_the_speed_of_that_time() -> None:
     plain = source("dpsgd", {}, mix="500 ms")
     plain["compute"]["slowdowns"] = {"from": "6 s", "until": "1 h", "factor": 2}
     assert completion_times(plain)[:3, 0].tolist() == pytest.approx([0, 1, 9])
+
+
+def test_the_critical_path_counts_mixing_as_computing() -> None:
+    """39 s: five messages of 3 s each, and mixing for 6 s before each but the first."""
+    path = prepared(source("dpsgd", mix="500 ms")).execute().summary["critical_path"]
+    assert path["time_s"] == pytest.approx(39)
+    assert (path["computing"], path["on_links"]) == (pytest.approx(24 / 39), pytest.approx(15 / 39))

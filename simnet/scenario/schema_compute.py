@@ -176,7 +176,7 @@ class Slowdown(Part):
     Args:
         factor: on compute times during it.
         nodes: which ones; None: all.
-        from: when it begins [s].
+        start: when it begins [s]; the key is ``from``.
         until: when it ends [s].
         every: mean time from the end of one to the beginning of the next, exponentially distributed [s].
         duration: of each one [s].
@@ -184,7 +184,7 @@ class Slowdown(Part):
 
     factor: Positive
     nodes: tuple[NodeId, ...] | None = None
-    start: Seconds | None = Field(default=None, alias="from")
+    start: Seconds | None = Field(default=None, alias="from", description="when it begins [s]")
     until: Seconds | None = None
     every: PositiveSeconds | None = None
     duration: NodeTime | None = None
