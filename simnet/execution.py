@@ -15,7 +15,7 @@ import numpy as np
 
 from simnet.accounting import describe_path, time_of_nodes
 from simnet.algorithms import Entry
-from simnet.clock import Clock, Machine, Network, Process
+from simnet.clock import Clock, Machine, Process
 from simnet.clock.parameters import LinkParameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
@@ -118,7 +118,7 @@ class Run:
         parameters = LinkParameters(
             setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base
         )
-        network = Network(setting.network.sharing, parameters, self.clock)
+        network = self.network = setting.build_network(parameters, self.clock)
         times = setting.compute_times()
         models = self._initial_rows()
         shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
@@ -221,6 +221,7 @@ class Run:
         executor, evaluations, spectrum = self.executor, self.evaluations, self.setting.spectrum
         counters = {
             "dropped_messages": sum(machine.dropped_messages for machine in self.machines),
+            **self.network.counters(),
             **self.observer.counters,
         }
         return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -11,10 +10,13 @@ import networkx as nx
 import torch
 
 from simnet.algorithms import Entry
-from simnet.clock import compute_times
+from simnet.clock import Clock, Network, compute_times
 from simnet.clock.compute import mean_recorded_time
+from simnet.clock.links import SharedLimit
+from simnet.clock.pace import longitudes
 from simnet.clock.parameters import LinkParameters
-from simnet.errors import ParameterError, ScenarioError
+from simnet.complaints import Complaints
+from simnet.errors import ParameterError
 from simnet.gradient_cost import GradientCost, counted, devices_of
 from simnet.graph import (
     Graph,
@@ -71,6 +73,22 @@ class Setting:
         """The links."""
         return self.scenario.network or NetworkSpec()
 
+    def build_network(self, parameters: LinkParameters, clock: Clock) -> Network:
+        """The links of one run.
+
+        Args:
+            parameters: of as many machines as the run has.
+            clock: of the run.
+        """
+        spec, links = self.network, None
+        if spec.routing == "hops":
+            graph = self.graph.to_directed()
+            links = list(graph.edges)
+            if len(parameters.uplinks) > self.num_nodes:  # a parameter server, which hangs off the first node
+                links += [(0, self.num_nodes), (self.num_nodes, 0)]
+        shared = [SharedLimit(limit, self.num_nodes) for limit in spec.shared]
+        return Network(spec.sharing, parameters, clock, spec.duplex, shared, links)
+
     @property
     def compute(self) -> ComputeSpec:
         """The compute times."""
@@ -100,7 +118,8 @@ class Setting:
             n iterators over seconds.
         """
         base = self.gradient_cost.seconds if self.gradient_cost is not None else None
-        return compute_times(self.compute, self.num_nodes, self.seed, base, self.scenario.base)
+        east = longitudes(self.compute, self.network, self.num_nodes, self.scenario.base)
+        return compute_times(self.compute, self.num_nodes, self.seed, base, self.scenario.base, east)
 
     @cached_property
     def pooled(self) -> Setting:
@@ -190,53 +209,6 @@ def asking_order(graph: Graph) -> list[tuple[int, ...]]:
     return [tuple(j for j in sorted(graph[i]) if j > i) for i in range(len(graph))]
 
 
-class Complaints:
-    """Collects what is wrong in a scenario, each with file, line and key, to say it all at once.
-
-    Args:
-        scenario: knows where each of its keys was written.
-    """
-
-    def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
-        self.lines: list[str] = []
-
-    @contextmanager
-    def about(self, key: str) -> Iterator[None]:
-        """Turns a `ParameterError` into a complaint about a key; the rest of the block is skipped.
-
-        Args:
-            key: dotted, such as ``network.latency``.
-        """
-        try:
-            yield
-        except ParameterError as error:
-            self.add(key, str(error))
-
-    def add(self, key: str, message: str) -> None:
-        """Adds a complaint, unless it was made already.
-
-        Args:
-            key: dotted, such as ``algorithms.0``.
-            message: one that begins with a key of its own part (``eta: found ...``) complains about ``algorithms.0.eta``.
-        """
-        inner, colon, rest = message.partition(": ")
-        if colon and inner.replace("_", "").replace(".", "").isalnum():
-            key, message = f"{key}.{inner}" if key != inner else key, rest
-        line = self.scenario.complain(key, message)
-        if line not in self.lines:
-            self.lines.append(line)
-
-    def raise_if_any(self) -> None:
-        """Ends with all complaints, if there are any.
-
-        Raises:
-            ScenarioError: with one line for each complaint.
-        """
-        if self.lines:
-            raise ScenarioError("\n".join(self.lines))
-
-
 def build_setting(scenario: Scenario, seed: int, device: torch.device, entries: list[Entry]) -> Setting:
     """Builds what one seed needs and checks that every algorithm can live with it.
 
@@ -269,8 +241,7 @@ def build_setting(scenario: Scenario, seed: int, device: torch.device, entries: 
         dtype = {"float32": torch.float32, "float64": torch.float64}[scenario.dtype]
         found["problem"] = build_problem(scenario.problem, scenario.nodes, seed, dtype, device, scenario.base)
     check_machines(scenario, seed, entries, complaints)
-    with complaints.about("compute"):
-        compute_times(scenario.compute or ComputeSpec(), scenario.nodes, seed, [0.0] * scenario.nodes, scenario.base)
+    check_compute(scenario, seed, complaints)
     if scenario.run.steps is None and scenario.run.epochs is None and not takes_time(scenario):
         complaints.add("run", "only simulated_time, but gradients take no time; give compute.time, steps or epochs")
     spectrum = Spectrum(None, None, "")
@@ -303,6 +274,21 @@ def check_machines(scenario: Scenario, seed: int, entries: list[Entry], complain
     with complaints.about("network"):
         network = scenario.network or NetworkSpec()
         LinkParameters(network, scenario.nodes, scenario.nodes + needs_server, seed, scenario.base)
+
+
+def check_compute(scenario: Scenario, seed: int, complaints: Complaints) -> None:
+    """Reads the files that compute times come from.
+
+    Args:
+        scenario: what is asked.
+        seed: one of its seeds.
+        complaints: what is wrong is added there.
+    """
+    spec, network, nodes = scenario.compute or ComputeSpec(), scenario.network or NetworkSpec(), scenario.nodes
+    with complaints.about("network"):
+        east = longitudes(spec, network, nodes, scenario.base)
+        with complaints.about("compute"):
+            compute_times(spec, nodes, seed, [0.0] * nodes, scenario.base, east)
 
 
 def check_algorithm(
@@ -351,7 +337,7 @@ def ideal_notes(scenario: Scenario) -> list[str]:
         One sentence for each such time.
     """
     network, notes = scenario.network or NetworkSpec(), []
-    limits = (network.bandwidth, network.uplink, network.downlink)
+    limits = (network.bandwidth, network.uplink, network.downlink, *network.shared)
     if network.latency == Constant(value=0.0) and all(limit is None for limit in limits):
         notes.append("messages take no time: the scenario gives no latency and no bandwidth")
     if not takes_time(scenario):

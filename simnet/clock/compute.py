@@ -22,7 +22,12 @@ BLOCK = 256
 
 
 def compute_times(
-    spec: Compute, num_nodes: int, seed: int, base: Sequence[float] | None = None, folder: Path = Path()
+    spec: Compute,
+    num_nodes: int,
+    seed: int,
+    base: Sequence[float] | None = None,
+    folder: Path = Path(),
+    east: Sequence[float] = (),
 ) -> list[Iterator[float]]:
     """For each node, the endless sequence of the times that its gradients take.
 
@@ -36,6 +41,7 @@ def compute_times(
         seed: the run's seed; the draws of node i come from its own streams.
         base: seconds of a gradient on each node; by default the scenario's `time`.
         folder: where the scenario's files lie.
+        east: the nodes' longitudes in degrees, for a time of day that depends on them.
 
     Returns:
         n iterators over seconds.
@@ -57,7 +63,7 @@ def compute_times(
     work = even_times(spec, mean_times(spec, base, seed), seed)
     if recorded is not None:
         work = [map(mul, times, factors) for times, factors in zip(recorded, work, strict=True)]
-    found = paces(spec, num_nodes, seed, traces(spec, num_nodes, folder))
+    found = paces(spec, num_nodes, seed, traces(spec, num_nodes, folder), east)
     if found is None:
         return work
     return [UnevenTimes(times, pace) for times, pace in zip(work, found, strict=True)]

@@ -14,12 +14,15 @@ from heapq import merge
 from itertools import count, groupby
 from math import cos, floor, inf, pi, prod
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from simnet.clock.parameters import draw
-from simnet.scenario import Compute, Constant, Diurnal, PerNode, Slowdown
+from simnet.clock.positions import read_positions
+from simnet.errors import ParameterError
+from simnet.scenario import Compute, Constant, Diurnal, Network, PerNode, Positions, Slowdown
 from simnet.streams import stream
 
 Piece = tuple[float, float]
@@ -97,7 +100,9 @@ class UnevenTimes:
         return self.pace.duration(self.start, next(self.work))
 
 
-def paces(spec: Compute, num_nodes: int, seed: int, traces: Sequence[Iterator[Piece]] | None) -> list[Pace] | None:
+def paces(
+    spec: Compute, num_nodes: int, seed: int, traces: Sequence[Iterator[Piece]] | None, east: Sequence[float]
+) -> list[Pace] | None:
     """Each node's pace; None if all nodes are equally fast all the time.
 
     Args:
@@ -105,10 +110,11 @@ def paces(spec: Compute, num_nodes: int, seed: int, traces: Sequence[Iterator[Pi
         num_nodes: n.
         seed: the run's seed; the slowdowns of node i come from its own stream.
         traces: what the trace says of each node, if there is one.
+        east: the nodes' longitudes in degrees, if they are needed.
     """
     if not spec.is_uneven:
         return None
-    phases = phases_of(spec.diurnal, num_nodes, seed) if spec.diurnal else ()
+    phases = phases_of(spec.diurnal, num_nodes, seed, east) if spec.diurnal else ()
     found = []
     for i in range(num_nodes):
         parts = [spell(slowdown, i, seed, k) for k, slowdown in enumerate(spec.slowdowns or ()) if concerns(slowdown, i)]
@@ -184,10 +190,44 @@ def sampler(quantity: Any, node: int, rng: np.random.Generator) -> Callable[[], 
     return lambda: draw(quantity, rng)
 
 
-def phases_of(diurnal: Diurnal, num_nodes: int, seed: int) -> list[float]:
-    """The phase of each node's time of day, as a share of the period."""
+def longitudes(compute: Compute, network: Network, num_nodes: int, folder: Path) -> list[float]:
+    """Degrees east of Greenwich of each node, if its time of day depends on them.
+
+    Args:
+        compute: the scenario's `compute`.
+        network: the scenario's `network`.
+        num_nodes: n.
+        folder: where the scenario's files lie.
+
+    Returns:
+        n numbers; none if they are not asked for, or the network has no positions.
+
+    Raises:
+        ParameterError: if the file of positions cannot be read.
+    """
+    if compute.diurnal is None or compute.diurnal.phase != "longitude" or not isinstance(network.latency, Positions):
+        return []
+    return [longitude for _, longitude in read_positions(network.latency, num_nodes, folder)]
+
+
+def phases_of(diurnal: Diurnal, num_nodes: int, seed: int, east: Sequence[float]) -> list[float]:
+    """The phase of each node's time of day, as a share of the period.
+
+    Args:
+        diurnal: what the scenario says.
+        num_nodes: n.
+        seed: the run's seed; a random phase comes from the node's own stream.
+        east: the nodes' longitudes in degrees.
+
+    Raises:
+        ParameterError: if longitudes are needed and there are none.
+    """
     if diurnal.phase == "random":
         return [float(stream(seed, "diurnal", i).uniform()) for i in range(num_nodes)]
+    if diurnal.phase == "longitude":
+        if not east:
+            raise ParameterError("diurnal.phase: found longitude; it needs network: {latency: {positions: ...}}")
+        return [longitude / 360 % 1 for longitude in east]
     return list(diurnal.phase) if isinstance(diurnal.phase, tuple) else [float(diurnal.phase)] * num_nodes
 
 

@@ -50,7 +50,7 @@ def apply(plain: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[dict[Loc
     texts: dict[Location, str] = {}
     complaints: list[Complaint] = []
     for path, given in overrides.items():
-        text = f"{path}={given if isinstance(given, str) else shown(given)}"
+        text = f"{path}={given if isinstance(given, str) and given.isprintable() else shown(given)}"
         reader = Plain()
         value = reader.convert(read_yaml(given, f"--set {text}") if isinstance(given, str) else given)
         location, problem = _place(plain, str(path), value)

@@ -221,12 +221,13 @@ class Diurnal(Part):
     Args:
         period: of the sine.
         amplitude: of the sine.
-        phase: as a share of the period: a number, one for each node, or ``random``.
+        phase: as a share of the period: a number; one for each node; ``random``; or ``longitude``: east of Greenwich over
+            360 degrees, of the positions that ``network.latency`` has.
     """
 
     period: PositiveSeconds
     amplitude: Fraction
-    phase: Share | tuple[Share, ...] | Literal["random"] = 0.0
+    phase: Share | tuple[Share, ...] | Literal["random", "longitude"] = 0.0
 
 
 class PerNumber(Part):

@@ -175,6 +175,20 @@ def test_random_slowdowns_have_their_share_of_all_time(duration: Any, mean: floa
     assert len(set(found)) == 4
 
 
+def test_the_phase_may_be_that_of_the_longitude() -> None:
+    """London, Tokyo, New York: at time 0 the sine is at their longitude over 360 degrees."""
+    latency = {"positions": [[51.5, 0.0], [35.7, 139.5], [40.7, -74.0]]}
+    diurnal = {"period": "24 h", "amplitude": 0.5, "phase": "longitude"}
+
+    def first(phase: Any, network: Any) -> list[float]:
+        source = scenario(3, network=network, compute={"time": "1 h", "diurnal": {**diurnal, "phase": phase}})
+        return [next(times) for times in prepare(source).setting.compute_times()]
+
+    assert first("longitude", {"latency": latency}) == first([0.0, 139.5 / 360, 1 - 74 / 360], {})
+    with pytest.raises(ScenarioError, match=r"compute\.diurnal\.phase: found longitude; it needs network: {latency: {pos"):
+        first("longitude", {"latency": "1 ms"})
+
+
 def test_random_slowdowns_come_from_streams_of_their_own() -> None:
     slowdown = {"every": "10 s", "duration": "10 s", "factor": 4}
     starts = [float(t) for t in range(0, 1000, 7)]
