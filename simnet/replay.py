@@ -26,6 +26,9 @@ BEGIN: Final = 1 << 50
 
 SHARING_RULES: dict[str, type[Unshared | QueuedPath | Fair]] = {"none": Unshared, "queue": QueuedPath, "fair": Fair}
 
+MAX_SPELLINGS = 200
+"""Among more names, nobody looks for the one that was meant."""
+
 Id = int | str
 AtLeastZero = Annotated[float, Field(ge=0)]
 
@@ -129,11 +132,12 @@ def _wrong_values(tasks: Any, resources: Any) -> Iterator[Complaint]:
     """What is wrong with tasks and resources one by one."""
     if isinstance(tasks, list):
         for i, task in enumerate(tasks):
-            kind = task.get("kind", "missing") if isinstance(task, Mapping) else "flow"
+            kind = task.get("kind") if isinstance(task, Mapping) else "flow"
             if isinstance(kind, str) and kind in KINDS:
                 yield from _wrong_in(("tasks", i), task, KINDS[kind])
             else:
-                yield ("tasks", i, "kind"), unknown_word(kind, KINDS)
+                found = unknown_word(kind, KINDS) if "kind" in task else f"missing; allowed: {', '.join(KINDS)}"
+                yield ("tasks", i, "kind"), found
     else:
         yield ("tasks",), f"found {shown(tasks)}; allowed: a list"
     if isinstance(resources, Mapping):
@@ -183,7 +187,7 @@ def _misnamed(tasks: Iterable[Any], resources: Any) -> Iterator[Complaint]:
 def _unknown(place: Location, names: Iterable[Any], known: Mapping[Any, Any], what: str) -> Iterator[Complaint]:
     for name in names:
         if name not in known:
-            near = nearest(str(name), map(str, known))
+            near = nearest(str(name), map(str, known)) if len(known) <= MAX_SPELLINGS else None
             hint = f"; did you mean {near}?" if near else ""
             yield place, f"found {shown(name)}; allowed: {what}{hint}"
 
