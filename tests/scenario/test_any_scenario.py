@@ -127,7 +127,7 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
         ),
         "network": mapping(
             {},
-            sharing=st.sampled_from(["none", "queue"]),
+            sharing=st.sampled_from(["none", "queue", "fair"]),
             latency=quantities(times, "ms"),
             bandwidth=quantities(rates, "Mbit/s"),
             uplink=limits,

@@ -81,7 +81,7 @@ def complaints(read: Read, scenario: Mapping[str, Any]) -> list[str]:
         ("network.bandwidth", "0 bit/s", "network.bandwidth: found 0; allowed: more than 0"),
         ("network.uplink", ["1 bit/s"], "network.uplink: found 1 values; allowed: 4, as many as nodes"),
         ("network.downlink", ["1 bit/s", 2, "1 bit/s", "1 bit/s"], "network.downlink.1: found 2 without a unit"),
-        ("network.sharing", "fair", "network.sharing: found 'fair'; allowed: none, queue"),
+        ("network.sharing", "fare", "network.sharing: found 'fare'; allowed: none, queue, fair; did you mean fair?"),
         ("compute.time", "30 s/s", "compute.time: found '30 s/s' with the unknown unit s/s"),
         ("compute.jitter", {"lognormal": 1, "normal": 1}, "compute.jitter: found {lognormal: ..., normal: ...}; allo"),
         ("compute.jitter", {"exponential": 2}, "compute.jitter.exponential: found 2; allowed: a number <= 1"),
