@@ -87,7 +87,8 @@ def test_other_algorithms_hide_the_exchange_too(algorithm: dict[str, Any]) -> No
 
 @pytest.mark.parametrize(("topology", "degree"), [("ring", 2), ("exponential", 4), ("hypercube", 4), ("complete", 15)])
 @pytest.mark.parametrize(
-    ("sharing", "limits"), [("queue", ["uplink"]), ("fair", ["uplink"]), ("fair", ["downlink"]), ("fair", ["uplink", "downlink"])]
+    ("sharing", "limits"),
+    [("queue", ["uplink"]), ("fair", ["uplink"]), ("fair", ["downlink"]), ("fair", ["uplink", "downlink"])],
 )
 def test_one_shared_nic(sharing: str, limits: list[str], topology: str, degree: int) -> None:
     """ALGORITHMS.md 29.4: a NIC carries every neighbor's message, degree times M, each way; 2 M on a ring."""
