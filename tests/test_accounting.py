@@ -68,7 +68,7 @@ ALGORITHMS = [
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.sampled_from(ALGORITHMS), st.integers(2, 6), st.integers(0, 99), st.sampled_from(["none", "queue"]))
+@given(st.sampled_from(ALGORITHMS), st.integers(2, 6), st.integers(0, 99), st.sampled_from(["none", "queue", "fair"]))
 def test_the_path_is_as_long_as_the_run_and_no_node_is_busy_twice(
     algorithm: dict[str, Any], n: int, seed: int, sharing: str
 ) -> None:

@@ -92,13 +92,13 @@ def test_iterates_on_data_in_large_batches_do_not_depend_on_the_clock() -> None:
     assert outcomes[0].summary["mean_gradient_batch"] == outcomes[1].summary["mean_gradient_batch"] == 8
 
 
-def timed(case: Case, factor: float, **changes: Any) -> dict[str, Any]:
+def timed(case: Case, factor: float, sharing: str, **changes: Any) -> dict[str, Any]:
     """Everything that takes time takes `factor` times as long."""
     return scenario(
         case,
         compute={"time": f"{30 * factor} ms", "jitter": {"lognormal": 0.5}},
         network={
-            "sharing": "queue",
+            "sharing": sharing,
             "latency": {"uniform": {"low": f"{factor} ms", "high": f"{9 * factor} ms"}},
             "bandwidth": {
                 "schedule": [["0 s", f"{20 / factor} kbit/s"], [f"{40 * factor} ms", f"{5 / factor} kbit/s"]],
@@ -113,10 +113,11 @@ def timed(case: Case, factor: float, **changes: Any) -> dict[str, Any]:
     )
 
 
+@pytest.mark.parametrize("sharing", ["queue", "fair"])
 @each(ALL)
-def test_doubling_all_durations_doubles_all_times(case: Case) -> None:
+def test_doubling_all_durations_doubles_all_times(case: Case, sharing: str) -> None:
     def check() -> None:
-        once, twice = execute(timed(case, 1.0)), execute(timed(case, 2.0))
+        once, twice = execute(timed(case, 1.0, sharing)), execute(timed(case, 2.0, sharing))
         assert (twice.times == 2 * once.times).all()
         assert (once.times[1:] > 0).all()
         assert twice.models.tobytes() == once.models.tobytes()

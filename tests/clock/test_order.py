@@ -16,6 +16,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "free": {},
     "none": {"latency": "250 ms", "bandwidth": "256 bit/s"},
     "queue": {"sharing": "queue", "latency": "250 ms", "uplink": "256 bit/s", "downlink": "256 bit/s"},
+    "fair": {"sharing": "fair", "latency": "250 ms", "uplink": "256 bit/s", "downlink": "256 bit/s"},
     "half": {"sharing": "queue", "latency": "250 ms", "uplink": "256 bit/s", "duplex": "half"},
     "hops": {"sharing": "queue", "latency": "250 ms", "uplink": "256 bit/s", "downlink": "256 bit/s", "routing": "hops"},
     "shared": {

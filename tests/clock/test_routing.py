@@ -65,7 +65,7 @@ def test_the_path_has_the_least_latency_then_the_fewest_hops_then_the_smallest_n
             assert sum(links[hop] for hop in pairwise(path)) == nx.dijkstra_path_length(graph, sender, receiver)
 
 
-@pytest.mark.parametrize("sharing", ["none", "queue"])
+@pytest.mark.parametrize("sharing", ["none", "queue", "fair"])
 def test_a_hop_starts_when_the_last_bit_of_the_one_before_has_arrived(sharing: str) -> None:
     setup = Setup(latency=0.5, bandwidth=2.0)
     assert arrivals(setup, [Sent(0, 0, 2, 8)], sharing, hops=PATH) == [2 * (0.5 + 8 / 2)]

@@ -48,7 +48,25 @@ def test_half_duplex_doubles_an_exchange_around_a_directed_ring(latency: float) 
     assert end_of(gossip(5, {**nics, "downlink": "8 Mbit/s"}, topology=ring)) == latency + 1.0
 
 
-@pytest.mark.parametrize("sharing", ["none", "queue"])
+@pytest.mark.parametrize("sharing", ["queue", "fair"])
+@pytest.mark.parametrize("latency", [0.0, 0.5, 3.0])
+def test_half_duplex_exchanges_of_a_pair(latency: float, sharing: str) -> None:
+    """Each of two nodes sends M and receives M over its NIC."""
+    nics = {"sharing": sharing, "latency": f"{latency} s", "uplink": "8 Mbit/s", "duplex": "half"}
+    expected = latency + 2.0 if sharing == "fair" else max(latency, 1.0) + 1.0
+    assert end_of(gossip(2, nics)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("latency", [0.0, 0.5, 3.0])
+@pytest.mark.parametrize("nodes", [3, 8])
+def test_fair_half_duplex_ring_exchange(nodes: int, latency: float) -> None:
+    """The latency passes before any bandwidth is taken; then all messages flow at once: latency + 4 M / bw."""
+    nics = {"sharing": "fair", "latency": f"{latency} s", "uplink": "8 Mbit/s"}
+    assert end_of(gossip(nodes, {**nics, "duplex": "half"})) == pytest.approx(latency + 4.0)
+    assert end_of(gossip(nodes, nics)) == pytest.approx(latency + 2.0)
+
+
+@pytest.mark.parametrize("sharing", ["none", "queue", "fair"])
 def test_a_single_message_does_not_feel_half_duplex(sharing: str) -> None:
     """It sees the narrower of the two NICs."""
     setup = Setup(latency=0.5, uplinks=[4.0, 2.0, 1.0])
@@ -102,16 +120,17 @@ def test_who_is_asked_first_plays_no_role(setup: Setup, sent: list[Sent], is_hal
     assert [shuffled[order.index(number)] for number in range(len(sent))] == arrivals(setup, sent, **options_again)
 
 
+@pytest.mark.parametrize("sharing", ["queue", "fair"])
 @pytest.mark.parametrize("pairs", [2, 5])
-def test_a_backbone_serves_messages_one_after_the_other(pairs: int) -> None:
+def test_all_messages_have_to_pass_a_backbone(pairs: int, sharing: str) -> None:
     """Each of k nodes sends M to one of k others, and gets M back: latency + 2 k M / bw, or k M / bw in either direction."""
     nodes = 2 * pairs
     edges = {"kind": "edges", "edges": [[i, i + pairs] for i in range(pairs)] + [[i, i + 1] for i in range(pairs - 1)]}
     groups = [list(range(pairs)), list(range(pairs, nodes))]
     backbone = {"name": "backbone", "bandwidth": "8 Mbit/s", "between": groups}
-    network = {"latency": "500 ms", "shared": [backbone]}
+    network = {"sharing": sharing, "latency": "500 ms", "shared": [backbone]}
     assert end_of(gossip(nodes, network, topology=edges)) == pytest.approx(0.5 + 2 * pairs)
-    network = {"latency": "500 ms", "shared": [{**backbone, "duplex": "full"}]}
+    network = {"sharing": sharing, "latency": "500 ms", "shared": [{**backbone, "duplex": "full"}]}
     assert end_of(gossip(nodes, network, topology=edges)) == pytest.approx(0.5 + pairs)
 
 

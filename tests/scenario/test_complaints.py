@@ -103,7 +103,7 @@ def complaints(read: Read, scenario: Mapping[str, Any]) -> list[str]:
         ("network.loss", {"probability": 2, "then": "drop"}, "network.loss.probability: found 2; allowed: a number <= 1"),
         ("network.loss", {"probability": 1, "timeout": "1 s"}, "network.loss.then: found retransmit where every message"),
         ("network.loss", {"probability": 0, "then": "drop", "timeout": "1 s"}, "network.loss.timeout: found timeout with"),
-        ("network.sharing", "equal", "network.sharing: found 'equal'; allowed: none, queue, fair"),
+        ("network.sharing", "fare", "network.sharing: found 'fare'; allowed: none, queue, fair; did you mean fair?"),
         ("network.routing", "hop", "network.routing: found 'hop'; allowed: direct, hops; did you mean hops?"),
         ("network.preset", "wrld", "network.preset: found 'wrld'; allowed: world, dtfm-0-datacenter, dtfm-1-spot, dtfm-"),
         ("network.preset", 4, "network.preset: found 4; allowed: world, dtfm-0-datacenter"),
