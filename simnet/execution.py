@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from simnet.algorithms import Entry
-from simnet.clock import Clock, Machine, Network, compute_times
+from simnet.clock import Clock, Machine, Network, Program, Timeline, compute_times
 from simnet.clock.parameters import LinkParameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
@@ -69,6 +69,20 @@ class Evaluations:
         start = perf_counter()
         models_ND = self.executor.read(snapshot.models())
         self.average_D = models_ND.mean(dim=0)
+        values = {**self.setting.problem.evaluate(models_ND), "consensus_distance": consensus_distance(models_ND)}
+        self._add(snapshot, values)
+        if self.keep_models:
+            self.models.append(models_ND.cpu().numpy().copy())
+        self.message = divergence(self.rows)
+        self.seconds += perf_counter() - start
+        return not self.message
+
+    def note(self, snapshot: Snapshot) -> bool:
+        """Adds one row without values, where the clock runs alone."""
+        self._add(snapshot, {})
+        return True
+
+    def _add(self, snapshot: Snapshot, values: Mapping[str, float]) -> None:
         elapsed = self.num_workers * snapshot.time_s
         row = {
             "step": snapshot.step,
@@ -76,16 +90,10 @@ class Evaluations:
             "time_s": snapshot.time_s,
             "bits_sent": snapshot.bits_sent,
             "gradients": snapshot.gradients,
-            **self.setting.problem.evaluate(models_ND),
-            "consensus_distance": consensus_distance(models_ND),
+            **values,
             "idle_share": 1 - snapshot.busy_s / elapsed if elapsed else 0.0,
         }
         self.rows.append(row)
-        if self.keep_models:
-            self.models.append(models_ND.cpu().numpy().copy())
-        self.message = divergence(self.rows)
-        self.seconds += perf_counter() - start
-        return not self.message
 
 
 def consensus_distance(models_ND: torch.Tensor) -> float:
@@ -144,11 +152,13 @@ class Run:
         self.wait = wait.deadline if isinstance(wait, Deadline) else wait
         is_asynchronous = entry.asynchronous or (self.wait == "none" and not entry.pooled)
         self.clock = Clock()
+        trace = setting.scenario.run.trace
+        self.timeline = None if trace is None else Timeline(self.clock, trace)
         self.observer = Observer(
             budget=budget_of(setting, steps_per_epoch, is_asynchronous),
             asynchronous=is_asynchronous,
             executor=self.executor,
-            evaluate=(lambda _: True) if self.is_silent else self.evaluations.evaluate,
+            evaluate=self.evaluations.note if self.is_silent else self.evaluations.evaluate,
             advance=progress.advance,
             stop=self.clock.stop,
         )
@@ -184,7 +194,8 @@ class Run:
         parameters = LinkParameters(
             setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base
         )
-        network = Network(setting.network.sharing, parameters, self.clock)
+        watched = None if self.timeline is None else self.timeline.rule
+        network = Network(setting.network.sharing, parameters, self.clock, watched)
         times = compute_times(setting.compute, setting.num_nodes, setting.seed)
         models = self._initial_rows()
         shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
@@ -203,13 +214,20 @@ class Run:
             )
             self.machines.append(node)
             self.nodes.append(node)
+            if self.timeline is not None:
+                self.timeline.watch(node)
         self.observer.begin(self.nodes)
-        self.processes = [self.clock.process(self.entry.program(node, **named.parameters)) for node in self.nodes]
+        self.processes = [
+            self.clock.process(self._followed(node, self.entry.program(node, **named.parameters))) for node in self.nodes
+        ]
         if server is not None:
             machine = Machine(setting.num_nodes, self.clock, network, self.machines)
             self.machines.append(machine)
-            self.processes.append(self.clock.process(server(machine)))
+            self.processes.append(self.clock.process(self._followed(machine, server(machine))))
             self.observer.extra_machines.append(machine)
+
+    def _followed(self, machine: Machine, program: Program) -> Program:
+        return program if self.timeline is None else self.timeline.follow(machine, program)
 
     def _initial_rows(self) -> list[Row]:
         if self.is_silent:
@@ -280,6 +298,7 @@ class Run:
             summary=self._summary(last, wall_s),
             models=np.stack(evaluations.models) if evaluations.models else None,
             average_model=average,
+            timeline=None if self.timeline is None else self.timeline.table(),
         )
 
     def _summary(self, last: Mapping[str, float], wall_s: float) -> dict[str, Any]:

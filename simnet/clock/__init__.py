@@ -5,5 +5,17 @@ from simnet.clock.compute import compute_times
 from simnet.clock.events import ComputeEvent, Message, Receipt
 from simnet.clock.machine import Machine, Payload, Program
 from simnet.clock.network import Network
+from simnet.clock.timeline import Timeline
 
-__all__ = ["Clock", "ComputeEvent", "Machine", "Message", "Network", "Payload", "Program", "Receipt", "compute_times"]
+__all__ = [
+    "Clock",
+    "ComputeEvent",
+    "Machine",
+    "Message",
+    "Network",
+    "Payload",
+    "Program",
+    "Receipt",
+    "Timeline",
+    "compute_times",
+]

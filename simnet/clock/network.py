@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from simnet.clock.clock import MESSAGE, Clock
 from simnet.clock.parameters import LinkParameters
-from simnet.clock.sharing import SHARING_RULES
+from simnet.clock.sharing import SHARING_RULES, SharingRule
 
 
 class Resource:
@@ -59,18 +61,26 @@ class Network:
         sharing: the sharing rule's name.
         parameters: latency and bandwidth of every link, limits of every machine.
         clock: the run's clock.
+        watched: puts something around the sharing rule that sees what it carries; None: nobody looks.
 
     Attributes:
         transmit: sends a message over a link; it arrives when the sharing rule says.
     """
 
-    def __init__(self, sharing: str, parameters: LinkParameters, clock: Clock) -> None:
+    def __init__(
+        self,
+        sharing: str,
+        parameters: LinkParameters,
+        clock: Clock,
+        watched: Callable[[SharingRule], SharingRule] | None = None,
+    ) -> None:
         self.clock = clock
         self.parameters = parameters
         self.num_machines = len(parameters.uplinks)
         self.uplinks = [Resource(bandwidth) for bandwidth in self.parameters.uplinks]
         self.downlinks = [Resource(bandwidth) for bandwidth in self.parameters.downlinks]
-        self.transmit = SHARING_RULES[sharing](clock).carry
+        rule = SHARING_RULES[sharing](clock)
+        self.transmit = (rule if watched is None else watched(rule)).carry
 
     def link(self, sender: int, receiver: int) -> Link:
         """The link from one machine to another; any two may communicate."""

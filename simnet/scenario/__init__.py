@@ -6,7 +6,7 @@ from simnet.scenario.quantities import Constant, Distribution, MatrixFile, PerNo
 from simnet.scenario.schema import Scenario
 from simnet.scenario.schema_network import Compute, Jitter, Messages, Mixing, Network, Stragglers, Topology
 from simnet.scenario.schema_problem import DataSet, Factory, Model, Partition, Problem, Quadratic
-from simnet.scenario.schema_run import AlgorithmEntry, Deadline, Record, Run, Wait
+from simnet.scenario.schema_run import AlgorithmEntry, Deadline, Record, Run, Trace, Wait
 from simnet.scenario.signature import AlgorithmSchemas, parameters_model
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Scenario",
     "Stragglers",
     "Topology",
+    "Trace",
     "Wait",
     "json_schema",
     "load",

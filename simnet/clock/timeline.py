@@ -1,0 +1,360 @@
+"""The timeline of a run: who computed, who waited for whom, who was down, and what was on its way, and when.
+
+A run that is not traced knows nothing of it. In one that is, three things are watched from outside: the sharing rule
+(`TracedRule`), every node's `gradient` (`Timeline.watch`), and every program (`Timeline.follow`), which sees what a
+machine is blocked on and until when. What waiting means is settled afterwards, in `Timeline.table`: a machine waits
+while it is blocked and has nothing to compute.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import inf, nan
+from typing import Any
+
+import numpy as np
+import simpy
+
+from simnet.clock.clock import Clock
+from simnet.clock.events import ComputeEvent, Receipt, Transfer
+from simnet.clock.machine import Machine, Program, told_tag
+from simnet.clock.network import Link
+from simnet.clock.sharing import Queued, SharingRule, Unshared
+from simnet.scenario import Trace
+
+Span = tuple[float, float]
+
+
+@dataclass(slots=True)
+class Interval:
+    """What one machine did for a while.
+
+    Args:
+        node: the machine's number.
+        start, end: in simulated seconds.
+        step: how many steps it had completed when it began.
+        peers: for whom it waited.
+        what: the tag of the messages, or why it was down.
+    """
+
+    node: int
+    start: float
+    end: float
+    step: int = -1
+    peers: tuple[int, ...] = ()
+    what: str = ""
+
+
+@dataclass(slots=True)
+class Flight:
+    """One transfer.
+
+    Args:
+        sender, receiver: the machines at the ends of the link.
+        bits: what takes bandwidth.
+        sent: when it was handed to the network [s].
+        first: when its first bit left; before, it waited for bits that came earlier (under `fair`, for the latency).
+        last: when its last bit left.
+        arrival: when its last bit arrived; infinite as long as it has not.
+        latency: of the link, everything added [s].
+        limits: bandwidth of the link, of the sender's uplink, of the receiver's downlink [bit/s].
+        step, what: the sender's step and the tag of the message; -1 and empty for what is no message itself.
+    """
+
+    sender: int
+    receiver: int
+    bits: float
+    sent: float
+    first: float
+    last: float
+    arrival: float
+    latency: float
+    limits: tuple[float, float, float]
+    step: int
+    what: str
+
+
+class Timeline:
+    """Records what happens in a window of simulated time.
+
+    Args:
+        clock: the run's clock.
+        window: the scenario's `run.trace`.
+    """
+
+    def __init__(self, clock: Clock, window: Trace) -> None:
+        self.clock = clock
+        self.start = window.start
+        self.until = inf if window.until is None else window.until
+        self.nodes = None if window.nodes is None else frozenset(window.nodes)
+        self.most_events = window.most_events
+        self.num_events = 0
+        self.computations: list[Interval] = []
+        self.blocked: list[Interval] = []
+        self.downs: list[Interval] = []
+        self.landed: list[Flight] = []
+        self.flying: dict[int, Flight] = {}
+        self._pending: dict[int, tuple[float, int, simpy.Event]] = {}
+        self._failed: dict[int, Interval] = {}
+
+    def rule(self, rule: SharingRule) -> TracedRule:
+        """The same sharing rule, which also records what it carries."""
+        return TracedRule(rule, self)
+
+    def watch(self, node: Any) -> None:
+        """Records every gradient that a node computes from now on.
+
+        Args:
+            node: has `gradient`, `busy_until`, `id` and `step`.
+        """
+        gradient: Callable[[Any], ComputeEvent] = node.gradient
+
+        def recorded(x: Any) -> ComputeEvent:
+            start = max(self.clock.now, node.busy_until)
+            event = gradient(x)
+            self._keep(self.computations, Interval(node.id, start, event.end, node.step))
+            return event
+
+        node.gradient = recorded
+
+    def follow(self, machine: Machine, program: Program) -> Program:
+        """The same program, which also records what it is blocked on.
+
+        Args:
+            machine: on which it runs.
+            program: what to run.
+
+        Yields:
+            The program's own events.
+        """
+        value = None
+        while True:
+            try:
+                event = program.send(value)
+            except StopIteration:
+                return
+            self._pending[machine.id] = self.clock.now, machine.step, event
+            try:
+                value = yield event
+            finally:
+                self._keep(self.blocked, *self._pending_of(machine.id))
+                del self._pending[machine.id]
+
+    def fails(self, node: int, why: str) -> None:
+        """A machine is down from now on; what it was computing is cut off.
+
+        Args:
+            node: the machine's number.
+            why: in a few words.
+        """
+        self._failed[node] = Interval(node, self.clock.now, inf, what=why)
+
+    def returns(self, node: int) -> None:
+        """A machine is no longer down."""
+        failure = self._failed.pop(node)
+        failure.end = self.clock.now
+        self._keep(self.downs, failure)
+
+    def sends(self, flight: Flight) -> None:
+        """A transfer begins."""
+        self.flying[id(flight)] = flight
+
+    def arrives(self, flight: Flight) -> None:
+        """A transfer's last bit arrives now."""
+        del self.flying[id(flight)]
+        flight.arrival = self.clock.now
+        if self._is_seen(flight.sent, flight.arrival, flight.sender, flight.receiver):
+            self.landed.append(flight)
+
+    def table(self) -> dict[str, np.ndarray]:
+        """All that was recorded, as columns of equal length.
+
+        Returns:
+            One row for the window itself (``kind`` is ``window``, ``what`` says whether it ended early), then, by start,
+            ``compute``, ``wait``, ``down`` (of ``node``, with ``step``; ``peers`` are those whose message came last, or
+            never) and ``transfer`` (from ``node`` to ``peers``, with all the columns that the others do not have).
+            Times in s, bandwidths in bit/s; computing, waiting and being down are cut at the window's ends and never
+            overlap; a transfer is kept whole, and one that has not arrived ends at infinity.
+        """
+        until = max(self.start, min(self.until, self.clock.now))
+        early = f"ends after {self.most_events} events" if self.num_events >= self.most_events else ""
+        rows = [*self._done(until), *self._transfers(until)]
+        rows.sort(key=lambda row: (row[2], KINDS.index(row[0]), row[1], row[3], row[5]))
+        rows.insert(0, ("window", -1, self.start, until, -1, "", early, *[nan] * 7))
+        columns = list(zip(*rows, strict=True))
+        return {name: np.array(column, dtype) for (name, dtype), column in zip(COLUMNS.items(), columns, strict=True)}
+
+    def _done(self, until: float) -> Iterator[tuple[Any, ...]]:
+        """Rows of what the machines did, without overlap: down comes first, then computing, then waiting."""
+        downs = _spans([*self.downs, *self._failed.values()])
+        computed = [_cut(interval, downs[interval.node]) for interval in self.computations]
+        busy = _spans([*self.downs, *self._failed.values(), *computed])
+        pending = [interval for node in sorted(self._pending) for interval in self._pending_of(node)]
+        waited = [
+            Interval(blocked.node, start, end, blocked.step, blocked.peers, blocked.what)
+            for blocked in [*self.blocked, *pending]
+            for start, end in without(blocked.start, blocked.end, busy[blocked.node])
+        ]
+        all_downs = [*self.downs, *self._failed.values()]
+        for kind, intervals in (("down", all_downs), ("compute", computed), ("wait", waited)):
+            for i in intervals:
+                start, end = max(i.start, self.start), min(i.end, until)
+                if start < end and (self.nodes is None or i.node in self.nodes):
+                    yield kind, i.node, start, end, i.step, " ".join(map(str, i.peers)), i.what, *[nan] * 7
+
+    def _transfers(self, until: float) -> Iterator[tuple[Any, ...]]:
+        """Rows of what was on its way."""
+        under_way = [f for f in self.flying.values() if self._is_shown(f.sender, f.receiver)]
+        for f in [*self.landed, *under_way]:
+            if f.sent <= until:
+                times = (f.bits, f.first, f.last, f.latency)
+                yield "transfer", f.sender, f.sent, f.arrival, f.step, str(f.receiver), f.what, *times, *f.limits
+
+    def _pending_of(self, node: int) -> list[Interval]:
+        """What a machine is blocked on right now, up to now."""
+        start, step, event = self._pending[node]
+        if isinstance(event, ComputeEvent):
+            return []
+        return [Interval(node, start, self.clock.now, step, *awaited(event))]
+
+    def _keep(self, intervals: list[Interval], *new: Interval) -> None:
+        intervals += [interval for interval in new if self._is_seen(interval.start, interval.end, interval.node)]
+
+    def _is_shown(self, *nodes: int) -> bool:
+        return self.nodes is None or not self.nodes.isdisjoint(nodes)
+
+    def _is_seen(self, start: float, end: float, *nodes: int) -> bool:
+        """Whether this belongs into the window; closes the window when it is full."""
+        if end < self.start or start >= self.until or not self._is_shown(*nodes):
+            return False
+        self.num_events += 1
+        if self.num_events == self.most_events:
+            self.until = min(self.until, self.clock.now)
+        return True
+
+
+class TracedRule:
+    """A sharing rule that tells a timeline of everything that it carries.
+
+    Args:
+        rule: decides.
+        timeline: is told.
+    """
+
+    def __init__(self, rule: SharingRule, timeline: Timeline) -> None:
+        self.rule = rule
+        self.timeline = timeline
+        self.first, self.last = LEAVING.get(type(rule), FLUID)
+
+    def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
+        """Lets the rule carry the transfer, and notes when."""
+        latency = link.latency + extra
+        flight = Flight(
+            link.sender,
+            link.receiver,
+            transfer.bits,
+            sent=self.timeline.clock.now,
+            first=self.first(self.timeline.clock.now, link, latency),
+            last=nan,
+            arrival=inf,
+            latency=latency,
+            limits=(link.own.bandwidth, link.uplink.bandwidth, link.downlink.bandwidth),
+            step=getattr(transfer, "step", -1),
+            what=str(getattr(transfer, "tag", "")),
+        )
+        self.timeline.sends(flight)
+        transfer.callbacks = (lambda _: self._land(flight), *transfer.callbacks)  # type: ignore[assignment]
+        self.rule.carry(link, transfer, extra)
+        flight.last = self.last(flight, link)
+
+    def _land(self, flight: Flight) -> None:
+        self.timeline.arrives(flight)
+        if flight.last == inf:
+            flight.last = flight.arrival
+
+
+First = Callable[[float, Link, float], float]
+Last = Callable[[Flight, Link], float]
+
+# When the first bit leaves (asked before the rule carries the transfer), and the last one (asked afterwards).
+LEAVING: dict[type, tuple[First, Last]] = {
+    Unshared: (lambda now, link, latency: now, lambda flight, link: flight.first + flight.bits / link.limit),
+    Queued: (
+        lambda now, link, latency: max(now, link.uplink.free_at, link.own.free_at),
+        lambda flight, link: max(link.uplink.free_at, link.own.free_at),
+    ),
+}
+FLUID: tuple[First, Last] = (lambda now, link, latency: now + latency, lambda flight, link: inf)
+"""Where bits flow through everything at once: from when the latency is over until the arrival."""
+
+KINDS = ("window", "down", "compute", "wait", "transfer")
+COLUMNS: dict[str, type] = {
+    "kind": str,
+    "node": int,
+    "start_s": float,
+    "end_s": float,
+    "step": int,
+    "peers": str,
+    "what": str,
+    "bits": float,
+    "first_bit_s": float,
+    "last_bit_s": float,
+    "latency_s": float,
+    "bandwidth": float,
+    "uplink": float,
+    "downlink": float,
+}
+
+
+def awaited(event: simpy.Event) -> tuple[tuple[int, ...], str]:
+    """For whom a machine waits, and the tag of the message: whoever has not answered, or, if all have, whoever came last."""
+    if not isinstance(event, Receipt):
+        return (), ""
+    last = tuple(event.box)[-1:]  # in order of arrival
+    return tuple(event.missing) or last, str(told_tag(event))
+
+
+def without(start: float, end: float, taken: Sequence[Span]) -> Iterator[Span]:
+    """What is left of an interval.
+
+    Args:
+        start: of the interval.
+        end: of the interval.
+        taken: intervals, ascending, that do not overlap.
+
+    Yields:
+        The pieces of it that lie in none of them.
+
+    Example:
+        >>> list(without(0, 10, [(-1, 2), (4, 5), (9, 20)]))
+        [(2, 4), (5, 9)]
+    """
+    for other_start, other_end in taken[max(0, bisect_right(taken, (start, inf)) - 1) :]:
+        if other_start >= end:
+            break
+        if other_start > start:
+            yield start, other_start
+        start = max(start, other_end)
+    if start < end:
+        yield start, end
+
+
+def _cut(interval: Interval, downs: Sequence[Span]) -> Interval:
+    """A computation up to the failure that ends it."""
+    first = next(without(interval.start, interval.end, downs), (interval.start, interval.start))
+    end = first[1] if first[0] == interval.start else interval.start
+    return Interval(interval.node, interval.start, end, interval.step)
+
+
+def _spans(intervals: Iterable[Interval]) -> dict[int, list[Span]]:
+    """The times of each machine's intervals, ascending."""
+    spans: defaultdict[int, list[Span]] = defaultdict(list)
+    for interval in intervals:
+        if interval.start < interval.end:
+            spans[interval.node].append((interval.start, interval.end))
+    for times in spans.values():
+        times.sort()
+    return spans
