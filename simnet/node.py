@@ -327,3 +327,7 @@ class SilentNode(Node):
     def mix(self, own: Vector, received: Mapping[int, Vector]) -> Vector:
         """Nothing."""
         return own
+
+    def number(self, scalar: Scalar) -> Receipt:
+        """Refused: a decision would depend on values that there are not."""
+        raise AlgorithmError("asks for a number, but values are switched off")

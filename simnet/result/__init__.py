@@ -167,6 +167,50 @@ class Result:
 
         return plot(self, metric, against)
 
+    def plot_timeline(
+        self, label: str, seed: int | None = None, start: float | None = None, until: float | None = None
+    ) -> Figure:
+        """What every node of a traced run did, and what they sent each other: one row for each node.
+
+        Args:
+            label: the algorithm's label.
+            seed: the run's seed; by default the first.
+            start: from when [s]; by default where the timeline begins.
+            until: to when [s]; by default until half of the nodes have done three steps.
+
+        Returns:
+            A matplotlib figure.
+
+        Raises:
+            SimnetError: there is no such run, or it was not traced.
+            ParameterError: nothing lies between `start` and `until`.
+        """
+        from simnet.report.timeline import plot_timeline  # noqa: PLC0415  a method for comfort, as `plot` is
+
+        return plot_timeline(self, label, seed, start, until)
+
+    def plot_utilization(
+        self, label: str, seed: int | None = None, start: float | None = None, until: float | None = None
+    ) -> Figure:
+        """Which share of each limited bandwidth a traced run used over time.
+
+        Args:
+            label: the algorithm's label.
+            seed: the run's seed; by default the first.
+            start: from when [s]; by default where the timeline begins.
+            until: to when [s]; by default where it ends.
+
+        Returns:
+            A matplotlib figure.
+
+        Raises:
+            SimnetError: there is no such run, or it was not traced.
+            ParameterError: nothing lies between `start` and `until`, or no bandwidth is limited.
+        """
+        from simnet.report.utilization import plot_utilization  # noqa: PLC0415  a method for comfort, as `plot` is
+
+        return plot_utilization(self, label, seed, start, until)
+
     def save(self, directory: str | Path, extra: Callable[[Path], None] | None = None) -> Path:
         """Write one folder; it appears whole or not at all.
 
@@ -221,6 +265,17 @@ class Result:
         """Who ran, in one line."""
         state = "" if self.complete else f" ({len(self.records)} of {self.planned} runs)"
         return f"<simnet.Result {self.name}: {describe_runs(self.records) or 'no run'}{state}>"
+
+    def seeds_of(self, label: str) -> list[int]:
+        """The seeds of an algorithm's finished runs.
+
+        Args:
+            label: the algorithm's label.
+
+        Returns:
+            Seeds in the order of the scenario.
+        """
+        return [record.seed for record in self.records if record.algorithm == label]
 
     def _repr_html_(self) -> str:
         table = self.summary
