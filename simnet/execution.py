@@ -5,24 +5,24 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import blake2b
-from math import ceil, inf, isfinite, sqrt
+from math import ceil, inf
 from time import perf_counter
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 import numpy as np
-import torch
 
+from simnet.accounting import describe_path, time_of_nodes
 from simnet.algorithms import Entry
-from simnet.clock import Clock, Machine, Network, Program, Timeline, compute_times
+from simnet.clock import Clock, Machine, Network, Process, Program, Timeline, compute_times
 from simnet.clock.parameters import LinkParameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
+from simnet.evaluation import Evaluations, reached
 from simnet.metrics import METRICS
 from simnet.node import Node, SilentNode
-from simnet.observer import Budget, Observer, Snapshot
+from simnet.observer import Budget, Observer
 from simnet.progress import Progress
 from simnet.result import RunRecord, Status
 from simnet.scenario import AlgorithmEntry, Deadline
@@ -42,85 +42,6 @@ the last waves before each computation half empty, so it should come seldom (n =
 
 MEMORY_BUDGET = 2 << 30
 """Bytes that one batched call may take, roughly; larger waves are split."""
-
-EXPLODED = 1e6
-"""A training loss that has grown by this factor (and by this much) has diverged."""
-
-
-@dataclass
-class Evaluations:
-    """Looks at all models when the observer says so, and keeps the rows of `metrics.csv`."""
-
-    setting: Setting
-    executor: Executor
-    steps_per_epoch: float
-    keep_models: bool
-    num_workers: int
-
-    def __post_init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-        self.models: list[np.ndarray] = []
-        self.message = ""
-        self.seconds = 0.0
-        self.average_D: torch.Tensor | None = None
-
-    def evaluate(self, snapshot: Snapshot) -> bool:
-        """Adds one row; says whether the run may go on."""
-        start = perf_counter()
-        models_ND = self.executor.read(snapshot.models())
-        self.average_D = models_ND.mean(dim=0)
-        values = {**self.setting.problem.evaluate(models_ND), "consensus_distance": consensus_distance(models_ND)}
-        self._add(snapshot, values)
-        if self.keep_models:
-            self.models.append(models_ND.cpu().numpy().copy())
-        self.message = divergence(self.rows)
-        self.seconds += perf_counter() - start
-        return not self.message
-
-    def note(self, snapshot: Snapshot) -> bool:
-        """Adds one row without values, where the clock runs alone."""
-        self._add(snapshot, {})
-        return True
-
-    def _add(self, snapshot: Snapshot, values: Mapping[str, float]) -> None:
-        elapsed = self.num_workers * snapshot.time_s
-        row = {
-            "step": snapshot.step,
-            "epoch": snapshot.step / self.steps_per_epoch,
-            "time_s": snapshot.time_s,
-            "bits_sent": snapshot.bits_sent,
-            "gradients": snapshot.gradients,
-            **values,
-            "idle_share": 1 - snapshot.busy_s / elapsed if elapsed else 0.0,
-        }
-        self.rows.append(row)
-
-
-def consensus_distance(models_ND: torch.Tensor) -> float:
-    """How far apart the models are: ``sqrt(1/n sum_i ||x_i - x_bar||^2)``; exactly 0 for equal models.
-
-    Args:
-        models_ND: the nodes' models, ``[n, D]``.
-
-    Example:
-        >>> consensus_distance(torch.tensor([[0.0, 0.0], [6.0, 8.0]]))
-        5.0
-    """
-    differences_ND = models_ND - models_ND[0]
-    return sqrt(float((differences_ND - differences_ND.mean(dim=0)).square().sum(dim=1).mean()))
-
-
-def divergence(rows: list[dict[str, float]]) -> str:
-    """What shows that a run has diverged, in words; empty if nothing does."""
-    first, last = rows[0], rows[-1]
-    for name in ("train_loss", "consensus_distance"):
-        if not isfinite(last.get(name, 0.0)):
-            return f"{name} is {last[name]} at step {last['step']:g}"
-    loss, start = last.get("train_loss", 0.0), first.get("train_loss", 0.0)
-    if loss > EXPLODED * (1 + abs(start)):
-        return f"train_loss has grown from {start:.3g} to {loss:.3g} at step {last['step']:g}"
-    return ""
-
 
 class Run:
     """Assembles the two planes for one algorithm and lets the clock run.
@@ -166,7 +87,11 @@ class Run:
         self.nodes: list[Node] = []
 
     def execute(self) -> RunRecord:
-        """Runs to the end, whichever way it ends."""
+        """Runs to the end, whichever way it ends.
+
+        Returns:
+            The record; its status says which way.
+        """
         start = perf_counter()
         status: Status = "done"
         message = ""
@@ -194,18 +119,19 @@ class Run:
         parameters = LinkParameters(
             setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base
         )
-        watched = None if self.timeline is None else self.timeline.rule
-        network = Network(setting.network.sharing, parameters, self.clock, watched)
+        network = Network(
+            setting.network.sharing, parameters, self.clock, None if self.timeline is None else self.timeline.rule
+        )
         times = compute_times(setting.compute, setting.num_nodes, setting.seed)
         models = self._initial_rows()
         shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
         node_type, recorder_type = (SilentNode, SilentRecorder) if self.is_silent else (Node, Recorder)
         for i in range(setting.num_nodes):
-            draw = setting.problem.draws(i, setting.seed)
+            draws = setting.problem.draws(i, setting.seed)
             node = node_type(
                 *(i, self.clock, network, self.machines),
                 place=setting.surroundings(i, self.wait),
-                recorder=recorder_type(i, self.executor, draw, shared),
+                recorder=recorder_type(i, self.executor, draws, shared),
                 model=models[i],
                 compute_times=times[i],
                 rng=stream(setting.seed, "algorithm", i),
@@ -214,20 +140,16 @@ class Run:
             )
             self.machines.append(node)
             self.nodes.append(node)
-            if self.timeline is not None:
-                self.timeline.watch(node)
         self.observer.begin(self.nodes)
-        self.processes = [
-            self.clock.process(self._followed(node, self.entry.program(node, **named.parameters))) for node in self.nodes
-        ]
+        self.processes = [self._process(node, self.entry.program(node, **named.parameters)) for node in self.nodes]
         if server is not None:
             machine = Machine(setting.num_nodes, self.clock, network, self.machines)
             self.machines.append(machine)
-            self.processes.append(self.clock.process(self._followed(machine, server(machine))))
+            self.processes.append(self._process(machine, server(machine)))
             self.observer.extra_machines.append(machine)
 
-    def _followed(self, machine: Machine, program: Program) -> Program:
-        return program if self.timeline is None else self.timeline.follow(machine, program)
+    def _process(self, machine: Machine, program: Program) -> Process:
+        return Process(self.clock, program if self.timeline is None else self.timeline.follow(machine, program))
 
     def _initial_rows(self) -> list[Row]:
         if self.is_silent:
@@ -258,7 +180,7 @@ class Run:
 
     def _explained(self, error: Exception) -> Exception:
         """An error in an algorithm's own code, told in one sentence that says where; any other as it is."""
-        failed = [i for i, process in enumerate(self.processes) if process.triggered and process._value is error]
+        failed = [i for i, process in enumerate(self.processes) if process.error is error]
         if not failed:
             return error
         node = self.nodes[failed[0]]
@@ -326,6 +248,8 @@ class Run:
                 "values": executor.seconds,
                 "evaluation": evaluations.seconds,
             },
+            "nodes": time_of_nodes(self.nodes, self.clock.now),
+            "critical_path": describe_path(self.machines),
             "counters": counters,
             "hash": self._hash(),
         }
@@ -347,17 +271,17 @@ class Run:
         return digest.hexdigest()
 
 
-def reached(rows: list[dict[str, float]], name: str, value: float) -> dict[str, float]:
-    """Step, time and bits of the first evaluation that reaches a target; infinite if none does."""
-    sign = -1 if METRICS[name].better == "min" else 1
-    for row in rows:
-        if name in row and sign * row[name] >= sign * value:
-            return {"value": value, **{axis: row[axis] for axis in ("step", "time_s", "bits_sent")}}
-    return {"value": value, "step": inf, "time_s": inf, "bits_sent": inf}
-
-
 def budget_of(setting: Setting, steps_per_epoch: float, is_asynchronous: bool) -> Budget:
-    """When the scenario says that a run ends."""
+    """When the scenario says that a run ends.
+
+    Args:
+        setting: the scenario, and how large n and D are.
+        steps_per_epoch: mini-batches in one pass over a node's data, mean over the nodes.
+        is_asynchronous: whether steps are counted over all nodes together.
+
+    Returns:
+        Limits in steps and seconds; an epoch that ends within a step counts that step in full.
+    """
     run = setting.scenario.run
     steps = inf if run.steps is None else run.steps
     kind = "asynchronous" if is_asynchronous else "synchronous"
@@ -372,7 +296,14 @@ def budget_of(setting: Setting, steps_per_epoch: float, is_asynchronous: bool) -
 
 
 def line_of(error: BaseException) -> str:
-    """The file and line that raised an error, for whoever wrote it."""
+    """The file and line that raised an error, for whoever wrote it.
+
+    Args:
+        error: as it was caught.
+
+    Returns:
+        `` (file:line)``, of the innermost call; empty if the error was never raised.
+    """
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

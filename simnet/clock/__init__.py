@@ -3,8 +3,9 @@
 from simnet.clock.clock import Clock
 from simnet.clock.compute import compute_times
 from simnet.clock.events import ComputeEvent, Message, Receipt
-from simnet.clock.machine import Machine, Payload, Program
+from simnet.clock.machine import Machine, Payload
 from simnet.clock.network import Network
+from simnet.clock.process import Process, Program
 from simnet.clock.timeline import Timeline
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Message",
     "Network",
     "Payload",
+    "Process",
     "Program",
     "Receipt",
     "Timeline",

@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heappush
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import simpy
 
 from simnet.clock.clock import Clock
 from simnet.clock.events import Transfer
-
-if TYPE_CHECKING:
-    from simnet.clock.network import Link
+from simnet.clock.links import Link
 
 
 class SharingRule(Protocol):

@@ -1,9 +1,9 @@
 """The timeline of a run: who computed, who waited for whom, who was down, and what was on its way, and when.
 
-A run that is not traced knows nothing of it. In one that is, three things are watched from outside: the sharing rule
-(`TracedRule`), every node's `gradient` (`Timeline.watch`), and every program (`Timeline.follow`), which sees what a
-machine is blocked on and until when. What waiting means is settled afterwards, in `Timeline.table`: a machine waits
-while it is blocked and has nothing to compute.
+A run that is not traced knows nothing of it. One that is is watched from outside: the sharing rule is wrapped
+(`Timeline.rule`), and so is every program (`Timeline.follow`), to see what its machine computes, and what it is blocked on
+and until when. What waiting means is settled afterwards, in `Timeline.table`: a machine waits while it is blocked and has
+nothing to compute.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ import simpy
 
 from simnet.clock.clock import Clock
 from simnet.clock.events import ComputeEvent, Receipt, Transfer
-from simnet.clock.machine import Machine, Program, told_tag
-from simnet.clock.network import Link
+from simnet.clock.links import Link
+from simnet.clock.machine import Machine, told_tag
+from simnet.clock.process import Program
 from simnet.clock.sharing import Queued, SharingRule, Unshared
 from simnet.scenario import Trace
 
@@ -104,24 +105,8 @@ class Timeline:
         """The same sharing rule, which also records what it carries."""
         return TracedRule(rule, self)
 
-    def watch(self, node: Any) -> None:
-        """Records every gradient that a node computes from now on.
-
-        Args:
-            node: has `gradient`, `busy_until`, `id` and `step`.
-        """
-        gradient: Callable[[Any], ComputeEvent] = node.gradient
-
-        def recorded(x: Any) -> ComputeEvent:
-            start = max(self.clock.now, node.busy_until)
-            event = gradient(x)
-            self._keep(self.computations, Interval(node.id, start, event.end, node.step))
-            return event
-
-        node.gradient = recorded
-
     def follow(self, machine: Machine, program: Program) -> Program:
-        """The same program, which also records what it is blocked on.
+        """The same program, which also records what it is blocked on, and every gradient that its node computes.
 
         Args:
             machine: on which it runs.
@@ -130,6 +115,8 @@ class Timeline:
         Yields:
             The program's own events.
         """
+        if hasattr(machine, "gradient"):
+            machine.gradient = self._recorded(machine, machine.gradient)
         value = None
         while True:
             try:
@@ -212,6 +199,16 @@ class Timeline:
             if f.sent <= until:
                 times = (f.bits, f.first, f.last, f.latency)
                 yield "transfer", f.sender, f.sent, f.arrival, f.step, str(f.receiver), f.what, *times, *f.limits
+
+    def _recorded(self, machine: Machine, gradient: Callable[[Any], ComputeEvent]) -> Callable[[Any], ComputeEvent]:
+        """The word `node.gradient`, which is overheard."""
+
+        def recorded(x: Any) -> ComputeEvent:
+            event = gradient(x)
+            self._keep(self.computations, Interval(machine.id, event.start, event.end, machine.step))
+            return event
+
+        return recorded
 
     def _pending_of(self, node: int) -> list[Interval]:
         """What a machine is blocked on right now, up to now."""

@@ -74,11 +74,22 @@ class Tracks:
         self.names: list[Event] = []
 
     def name(self, name: str) -> None:
-        """Names the group."""
+        """Names the group.
+
+        Args:
+            name: what it is shown as.
+        """
         self._tell("process", self.pid, name)
 
     def track(self, name: str) -> dict[str, int]:
-        """Where the events of a track belong; tracks are shown in the order in which they are first asked for."""
+        """Where the events of a track belong; tracks are shown in the order in which they are first asked for.
+
+        Args:
+            name: what it is shown as.
+
+        Returns:
+            ``pid`` and ``tid``.
+        """
         if name not in self.tids:
             self.tids[name] = next(self.numbers)
             self._tell("thread", self.tids[name], name)
@@ -150,6 +161,9 @@ def machine_name(number: int, num_nodes: int) -> str:
     Args:
         number: its number.
         num_nodes: n; the machine beyond the nodes is the parameter server.
+
+    Returns:
+        ``node 3``, or ``server``.
 
     Example:
         >>> machine_name(3, 4), machine_name(4, 4)
