@@ -120,7 +120,7 @@ class Run:
             setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base
         )
         network = Network(
-            setting.network.sharing, parameters, self.clock, None if self.timeline is None else self.timeline.rule
+            setting.network.sharing, parameters, self.clock, None if self.timeline is None else self.timeline.watch
         )
         times = compute_times(setting.compute, setting.num_nodes, setting.seed)
         models = self._initial_rows()

@@ -17,7 +17,7 @@ class Network:
         sharing: the sharing rule's name.
         parameters: latency and bandwidth of every link, limits of every machine.
         clock: the run's clock.
-        watched: puts something around the sharing rule that sees what it carries; None: nobody looks.
+        watch: is called with the sharing rule, to see what it carries; None: nobody looks.
 
     Attributes:
         transmit: sends a message over a link; it arrives when the sharing rule says.
@@ -28,7 +28,7 @@ class Network:
         sharing: str,
         parameters: LinkParameters,
         clock: Clock,
-        watched: Callable[[SharingRule], SharingRule] | None = None,
+        watch: Callable[[SharingRule], None] | None = None,
     ) -> None:
         self.clock = clock
         self.parameters = parameters
@@ -36,7 +36,9 @@ class Network:
         self.uplinks = [Resource(bandwidth) for bandwidth in self.parameters.uplinks]
         self.downlinks = [Resource(bandwidth) for bandwidth in self.parameters.downlinks]
         rule = SHARING_RULES[sharing](clock)
-        self.transmit = (rule if watched is None else watched(rule)).carry
+        if watch is not None:
+            watch(rule)
+        self.transmit = rule.carry
 
     def link(self, sender: int, receiver: int) -> Link:
         """The link from one machine to another; any two may communicate."""

@@ -1,7 +1,7 @@
 """The timeline of a run: who computed, who waited for whom, who was down, and what was on its way, and when.
 
 A run that is not traced knows nothing of it. One that is is watched from outside: the sharing rule is wrapped
-(`Timeline.rule`), and so is every program (`Timeline.follow`), to see what its machine computes, and what it is blocked on
+(`Timeline.watch`), and so is every program (`Timeline.follow`), to see what its machine computes, and what it is blocked on
 and until when. What waiting means is settled afterwards, in `Timeline.table`: a machine waits while it is blocked and has
 nothing to compute.
 """
@@ -62,7 +62,8 @@ class Flight:
         arrival: when its last bit arrived; infinite as long as it has not.
         latency: of the link, everything added [s].
         limits: bandwidth of the link, of the sender's uplink, of the receiver's downlink [bit/s].
-        step, what: the sender's step and the tag of the message; -1 and empty for what is no message itself.
+        step, what: the sender's step and the tag of the message; -1 and empty where none is known.
+        is_lost: whether it took its time and bandwidth for nothing.
     """
 
     sender: int
@@ -76,6 +77,7 @@ class Flight:
     limits: tuple[float, float, float]
     step: int
     what: str
+    is_lost: bool = False
 
 
 class Timeline:
@@ -101,9 +103,9 @@ class Timeline:
         self._pending: dict[int, tuple[float, int, simpy.Event]] = {}
         self._failed: dict[int, Interval] = {}
 
-    def rule(self, rule: SharingRule) -> TracedRule:
-        """The same sharing rule, which also records what it carries."""
-        return TracedRule(rule, self)
+    def watch(self, rule: SharingRule) -> None:
+        """Records what a sharing rule carries from now on."""
+        rule.carry = TracedRule(rule, self).carry  # type: ignore[method-assign]
 
     def follow(self, machine: Machine, program: Program) -> Program:
         """The same program, which also records what it is blocked on, and every gradient that its node computes.
@@ -162,7 +164,8 @@ class Timeline:
         Returns:
             One row for the window itself (``kind`` is ``window``, ``what`` says whether it ended early), then, by start,
             ``compute``, ``wait``, ``down`` (of ``node``, with ``step``; ``peers`` are those whose message came last, or
-            never) and ``transfer`` (from ``node`` to ``peers``, with all the columns that the others do not have).
+            never), and ``transfer`` (from ``node`` to ``peers``, with all the columns that the others do not have), which is
+            ``lost`` where it took its time and bandwidth for nothing.
             Times in s, bandwidths in bit/s; computing, waiting and being down are cut at the window's ends and never
             overlap; a transfer is kept whole, and one that has not arrived ends at infinity.
         """
@@ -198,7 +201,8 @@ class Timeline:
         for f in [*self.landed, *under_way]:
             if f.sent <= until:
                 times = (f.bits, f.first, f.last, f.latency)
-                yield "transfer", f.sender, f.sent, f.arrival, f.step, str(f.receiver), f.what, *times, *f.limits
+                kind = "lost" if f.is_lost else "transfer"
+                yield kind, f.sender, f.sent, f.arrival, f.step, str(f.receiver), f.what, *times, *f.limits
 
     def _recorded(self, machine: Machine, gradient: Callable[[Any], ComputeEvent]) -> Callable[[Any], ComputeEvent]:
         """The word `node.gradient`, which is overheard."""
@@ -242,52 +246,45 @@ class TracedRule:
     """
 
     def __init__(self, rule: SharingRule, timeline: Timeline) -> None:
-        self.rule = rule
+        self.rule_carry = rule.carry
         self.timeline = timeline
-        self.first, self.last = LEAVING.get(type(rule), FLUID)
+        self.is_queue = isinstance(rule, Queued)
+        self.waits_first = not isinstance(rule, Queued | Unshared)
 
     def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
         """Lets the rule carry the transfer, and notes when."""
-        latency = link.latency + extra
+        now, latency, message = self.timeline.clock.now, link.latency + extra, innermost(transfer)
         flight = Flight(
-            link.sender,
-            link.receiver,
-            transfer.bits,
-            sent=self.timeline.clock.now,
-            first=self.first(self.timeline.clock.now, link, latency),
-            last=nan,
+            *(link.sender, link.receiver, transfer.bits),
+            sent=now,
+            first=max(now, link.uplink.free_at, link.own.free_at) if self.is_queue else now + latency * self.waits_first,
+            last=inf,
             arrival=inf,
             latency=latency,
             limits=(link.own.bandwidth, link.uplink.bandwidth, link.downlink.bandwidth),
-            step=getattr(transfer, "step", -1),
-            what=str(getattr(transfer, "tag", "")),
+            step=getattr(message, "step", -1),
+            what=str(getattr(message, "tag", "")),
         )
         self.timeline.sends(flight)
-        transfer.callbacks = (lambda _: self._land(flight), *transfer.callbacks)  # type: ignore[assignment]
-        self.rule.carry(link, transfer, extra)
-        flight.last = self.last(flight, link)
+        self.rule_carry(link, transfer, extra)
+        if self.is_queue:
+            flight.last = max(link.uplink.free_at, link.own.free_at)
+        transfer.callbacks = (*transfer.callbacks, lambda _: self._land(flight, transfer))  # type: ignore[assignment]
 
-    def _land(self, flight: Flight) -> None:
+    def _land(self, flight: Flight, transfer: Transfer) -> None:
+        now = self.timeline.clock.now
+        flight.is_lost = getattr(transfer, "is_lost", False)
+        flight.last = min(flight.last, now if self.waits_first else now - flight.latency)
         self.timeline.arrives(flight)
-        if flight.last == inf:
-            flight.last = flight.arrival
 
 
-First = Callable[[float, Link, float], float]
-Last = Callable[[Flight, Link], float]
+def innermost(transfer: Transfer) -> Transfer:
+    """The message that a transfer is about: what lies around a sharing rule puts messages into transfers of its own."""
+    inner = getattr(transfer, "transfer", None)
+    return transfer if inner is None else innermost(inner)
 
-# When the first bit leaves (asked before the rule carries the transfer), and the last one (asked afterwards).
-LEAVING: dict[type, tuple[First, Last]] = {
-    Unshared: (lambda now, link, latency: now, lambda flight, link: flight.first + flight.bits / link.limit),
-    Queued: (
-        lambda now, link, latency: max(now, link.uplink.free_at, link.own.free_at),
-        lambda flight, link: max(link.uplink.free_at, link.own.free_at),
-    ),
-}
-FLUID: tuple[First, Last] = (lambda now, link, latency: now + latency, lambda flight, link: inf)
-"""Where bits flow through everything at once: from when the latency is over until the arrival."""
 
-KINDS = ("window", "down", "compute", "wait", "transfer")
+KINDS = ("window", "down", "compute", "wait", "transfer", "lost")
 COLUMNS: dict[str, type] = {
     "kind": str,
     "node": int,

@@ -33,6 +33,7 @@ _STYLES: dict[str, dict[str, Any]] = {  # pale, dark, hatched: told apart in gre
     "compute": {"facecolor": style.COLORS[0], "edgecolor": "white", "linewidth": 0.5},
     "down": {"facecolor": "white", "edgecolor": "black", "hatch": "//////", "linewidth": 0.5},
 }
+_ARROWS = {"transfer": "#3C3C3C", "lost": style.COLORS[1]}
 _EVALUATION: dict[str, Any] = {"color": style.COLORS[3], "linewidth": 1.0, "linestyle": (0, (1, 1.5))}
 
 
@@ -58,7 +59,7 @@ def plot_timeline(
     table = result.timeline(label, seed)
     span = shown_span(table, start, first_steps(table) if until is None and start is None else until)
     table = table[(table["end_s"] > span[0]) & (table["start_s"] < span[1]) & (table["kind"] != "window")]
-    machines = sorted({*table["node"], *(int(peer) for peer in table["peers"][table["kind"] == "transfer"])})
+    machines = sorted({*table["node"], *(int(peer) for peer in table["peers"][table["bits"].notna()])})
     rows = {machine: row for row, machine in enumerate(machines)}
     num_nodes = int(result.scenario["nodes"])
     names = {machine: machine_name(machine, num_nodes).removeprefix("node ") for machine in [*machines, num_nodes]}
@@ -161,17 +162,20 @@ def _name_waits(axes: Axes, table: pd.DataFrame, rows: dict[int, int], names: di
 
 def _draw_arrows(axes: Axes, table: pd.DataFrame, rows: dict[int, int], unit: float) -> list[Any]:
     """Transfers, from where the first bit left to where the last one arrived, unless they would hide everything."""
-    sent = table[(table["kind"] == "transfer") & np.isfinite(table["end_s"])]
-    if len(rows) > MOST_NAMES or not 0 < len(sent) <= MOST_ARROWS:
-        return []
-    x, end = sent["first_bit_s"] / unit, sent["end_s"] / unit
-    y = np.array([rows[node] for node in sent["node"]], dtype=float)
-    down = np.array([rows[int(peer)] for peer in sent["peers"]]) - y
-    width = 0.006 if len(sent) < MOST_ARROWS / 4 else 0.004
-    head: dict[str, Any] = {"width": width, "headwidth": 7, "headlength": 9, "headaxislength": 8, "minlength": 0}
-    look: dict[str, Any] = {"units": "inches", "angles": "xy", "scale_units": "xy", "scale": 1, "color": "#3C3C3C"}
-    axes.quiver(x, y, end - x, down, zorder=3, **look, **head)
-    return [Line2D([], [], color="#3C3C3C", linewidth=0.8, marker=">", markersize=3.5, label="transfer")]
+    handles = []
+    num_arrows = int(np.isfinite(table["bits"] + table["end_s"]).sum())
+    for kind, color in _ARROWS.items() if len(rows) <= MOST_NAMES and num_arrows <= MOST_ARROWS else ():
+        sent = table[(table["kind"] == kind) & np.isfinite(table["end_s"])]
+        x, end = sent["first_bit_s"] / unit, sent["end_s"] / unit
+        y = np.array([rows[node] for node in sent["node"]], dtype=float)
+        down = np.array([rows[int(peer)] for peer in sent["peers"]]) - y
+        width = 0.006 if num_arrows < MOST_ARROWS / 4 else 0.004
+        head: dict[str, Any] = {"width": width, "headwidth": 7, "headlength": 9, "headaxislength": 8, "minlength": 0}
+        look: dict[str, Any] = {"units": "inches", "angles": "xy", "scale_units": "xy", "scale": 1, "color": color}
+        if len(sent):
+            axes.quiver(x, y, end - x, down, zorder=3, **look, **head)
+            handles.append(Line2D([], [], color=color, linewidth=0.8, marker=">", markersize=3.5, label=kind))
+    return handles
 
 
 def _evaluations(result: Result, label: str, seed: int | None, span: tuple[float, float]) -> list[float]:

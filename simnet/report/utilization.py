@@ -98,7 +98,7 @@ def uses(table: pd.DataFrame, span: tuple[float, float], num_nodes: int, sharing
     Returns:
         One entry for each kind of limit: uplinks, links, downlinks.
     """
-    sent = table[(table["kind"] == "transfer") & np.isfinite(table["last_bit_s"])]
+    sent = table[table["kind"].isin(("transfer", "lost")) & np.isfinite(table["last_bit_s"])]
     limited = {kind: sent[np.isfinite(sent[kind])] for kind in _LIMITS}
     crossed = {"uplink": _leaving, "bandwidth": _leaving, "downlink": _served if sharing == "queue" else _arriving}
     return [_use(kind, part, crossed[kind](part), span, num_nodes) for kind, part in limited.items() if len(part)]

@@ -138,9 +138,9 @@ class Result:
         Returns:
             A table whose first row (``kind`` is ``window``) says from when to when it reaches. The others, by
             ``start_s``: ``compute``, ``wait`` and ``down`` of a ``node`` at its ``step``, ``wait`` for the nodes named in
-            ``peers``; ``transfer`` from ``node`` to ``peers``, with ``bits``, when the first and the last bit left, the
-            latency, and the ``bandwidth`` of the link, the sender's ``uplink`` and the receiver's ``downlink``. Times in
-            s, bandwidths in bit/s; what has not arrived ends at infinity.
+            ``peers``; ``transfer`` (or ``lost``) from ``node`` to ``peers``, with ``bits``, when the first and the last
+            bit left, the latency, and the ``bandwidth`` of the link, the sender's ``uplink`` and the receiver's
+            ``downlink``. Times in s, bandwidths in bit/s; what has not arrived ends at infinity.
 
         Raises:
             SimnetError: there is no such run, or it was not traced.

@@ -124,14 +124,15 @@ def _nodes(record: RunRecord, table: pd.DataFrame, num_nodes: int, tracks: Track
 def _network(_: RunRecord, table: pd.DataFrame, num_nodes: int, tracks: Tracks) -> Iterator[Event]:
     """What each machine sent, from when the first bit left until the last one arrived."""
     end = _nanoseconds(_rows(table, "window")[0].end_s)
-    transfers = [(row.node, _shown(row.first_bit_s, row.end_s, end), row) for row in _rows(table, "transfer")]
+    transfers = [(row.node, _shown(row.first_bit_s, row.end_s, end), row) for row in _rows(table, "transfer", "lost")]
     lanes: dict[int, list[int]] = {}
     for sender, span, row in sorted(transfers, key=lambda transfer: transfer[:2]):
         free_at = lanes.setdefault(sender, [])
         lane = next((i for i, end in enumerate(free_at) if end <= span[0]), len(free_at))
         free_at[lane : lane + 1] = [span[1]]
         name = f"{machine_name(sender, num_nodes)} sends" + (f" ({lane + 1})" if lane else "")
-        yield _complete(tracks.track(name), f"to {row.peers}", "transfer", span, _facts(row))
+        target = f"to {row.peers}" + (", lost" if row.kind == "lost" else "")
+        yield _complete(tracks.track(name), target, row.kind, span, _facts(row))
 
 
 def _rows(table: pd.DataFrame, *kinds: str) -> list[Any]:
