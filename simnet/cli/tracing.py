@@ -10,7 +10,6 @@ from simnet import simulation
 from simnet.cli.running import folder_name, interruption, void
 from simnet.cli.terminal import INTERRUPTED, Terminal
 from simnet.errors import ParameterError
-from simnet.progress import Progress
 from simnet.report.display import choose_progress
 from simnet.report.figures import write_timelines
 from simnet.report.tables import remarks
@@ -39,11 +38,7 @@ def trace(args: argparse.Namespace, terminal: Terminal) -> int:
     plan = traced(simulation.prepare(args.scenario, overrides=overrides, device=args.device), args.algorithm)
     out = Path(args.out) if args.out else Path("runs") / f"{folder_name(plan.scenario.name)}-trace"
     check_output(out)
-    progress = choose_progress(terminal.err, quiet=False)
-    try:
-        result = execute(plan, progress)
-    finally:
-        progress.close()
+    result = execute(plan, terminal)
     if not result.records:
         raise KeyboardInterrupt
     result.save(out, extra=lambda folder: void(write_timelines(result, folder / "figures")))
@@ -81,19 +76,22 @@ def traced(plan: simulation.Plan, label: str | None) -> simulation.Plan:
     return replace(plan, scenario=scenario, entries=[plan.entries[index] for index in chosen], setting=setting)
 
 
-def execute(plan: simulation.Plan, progress: Progress) -> Result:
+def execute(plan: simulation.Plan, terminal: Terminal) -> Result:
     """The clock alone; with values where an algorithm's decisions need them.
 
     Args:
         plan: what to run.
-        progress: is told how far it has come.
+        terminal: where to tell how far it has come.
 
     Returns:
         The result; its metrics have no values if the clock ran alone.
     """
-    result = plan.execute("off", progress)
-    failed = any(record.status == "failed" for record in result.records)
-    return plan.execute("deferred", progress) if failed else result
+    result = plan.execute("off", choose_progress(terminal.err, quiet=False))
+    failed = [record.algorithm for record in result.records if record.status == "failed"]
+    if not failed:
+        return result
+    terminal.tell(f"{', '.join(dict.fromkeys(failed))}: once more, with values")
+    return plan.execute("deferred", choose_progress(terminal.err, quiet=False))
 
 
 def report(result: Result, out: Path, terminal: Terminal) -> None:

@@ -179,10 +179,8 @@ def _draw_arrows(axes: Axes, table: pd.DataFrame, rows: dict[int, int], unit: fl
 
 
 def _evaluations(result: Result, label: str, seed: int | None, span: tuple[float, float]) -> list[float]:
-    metrics = result.metrics
-    seeds = result.seeds_of(label)
-    of_run = (metrics["algorithm"] == label) & (metrics["seed"] == (seeds[0] if seed is None else seed))
-    return [time for time in metrics["time_s"][of_run] if span[0] < time < span[1]]
+    record = next(record for record in result.records if record.algorithm == label and seed in (None, record.seed))
+    return [row["time_s"] for row in record.metrics if span[0] < row["time_s"] < span[1]]
 
 
 def _draw_evaluations(axes: Axes, times: Sequence[float], unit: float) -> list[Any]:

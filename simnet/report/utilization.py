@@ -44,7 +44,8 @@ def plot_utilization(
 ) -> Figure:
     """The share of bandwidth in use over time: a heat map with a row for each uplink, link or downlink, and their mean.
 
-    The bits of a transfer are spread evenly over the time from its first to its last one.
+    Under ``queue`` these are the times in which each limit serves a transfer; under the other rules the bits of a transfer
+    are spread evenly over the time from its first to its last one.
 
     Args:
         result: the result of a run with `trace`.
@@ -100,8 +101,8 @@ def uses(table: pd.DataFrame, span: tuple[float, float], num_nodes: int, sharing
     """
     sent = table[table["kind"].isin(("transfer", "lost")) & np.isfinite(table["last_bit_s"])]
     limited = {kind: sent[np.isfinite(sent[kind])] for kind in _LIMITS}
-    crossed = {"uplink": _leaving, "bandwidth": _leaving, "downlink": _served if sharing == "queue" else _arriving}
-    return [_use(kind, part, crossed[kind](part), span, num_nodes) for kind, part in limited.items() if len(part)]
+    crossing = _served if sharing == "queue" else _flowing
+    return [_use(kind, part, crossing(kind, part), span, num_nodes) for kind, part in limited.items() if len(part)]
 
 
 def _use(
@@ -119,29 +120,27 @@ def _use(
     return Use(kind, names, bits_RB / (capacity_R[:, None] * np.diff(edges)))
 
 
-def _leaving(sent: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """When the first and the last bit leave."""
-    return sent["first_bit_s"].to_numpy(), sent["last_bit_s"].to_numpy()
-
-
-def _arriving(sent: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """When they arrive, as far apart as they left."""
-    first, last = _leaving(sent)
+def _flowing(kind: str, sent: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """When bits pass that nothing holds back: as they leave, or, at the receiver, as far apart when they arrive."""
+    first, last = sent["first_bit_s"].to_numpy(), sent["last_bit_s"].to_numpy()
+    if kind != "downlink":
+        return first, last
     arrival = np.where(np.isfinite(sent["end_s"]), sent["end_s"], last + sent["latency_s"])
     return arrival - (last - first), arrival
 
 
-def _served(sent: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """When they pass a downlink that serves them first come, first served."""
-    entry = (sent["first_bit_s"] + sent["latency_s"]).to_numpy()
-    begin, end = entry.copy(), entry.copy()
-    receivers = sent["peers"].to_numpy()
-    seconds = (sent["bits"] / sent["downlink"]).to_numpy()
-    free_at: dict[str, float] = {}
+def _served(kind: str, sent: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """When a limit serves them, first come, first served, as the rule `queue` has it."""
+    at_link = sent["first_bit_s"]
+    entry = {"uplink": sent["start_s"], "bandwidth": at_link, "downlink": at_link + sent["latency_s"]}[kind].to_numpy()
+    seconds = (sent["bits"] / sent[kind]).to_numpy()
+    keys = _keys(kind, sent)
+    begin = np.zeros(len(sent))
+    free_at: dict[tuple[int, ...], float] = {}
     for i in np.lexsort((sent["node"], entry)):
-        begin[i] = max(entry[i], free_at.get(receivers[i], 0.0))
-        end[i] = free_at[receivers[i]] = begin[i] + seconds[i]
-    return begin, end
+        begin[i] = max(entry[i], free_at.get(keys[i], 0.0))
+        free_at[keys[i]] = begin[i] + seconds[i]
+    return begin, begin + seconds
 
 
 def _keys(kind: str, sent: pd.DataFrame) -> list[tuple[int, ...]]:

@@ -266,17 +266,6 @@ class Result:
         state = "" if self.complete else f" ({len(self.records)} of {self.planned} runs)"
         return f"<simnet.Result {self.name}: {describe_runs(self.records) or 'no run'}{state}>"
 
-    def seeds_of(self, label: str) -> list[int]:
-        """The seeds of an algorithm's finished runs.
-
-        Args:
-            label: the algorithm's label.
-
-        Returns:
-            Seeds in the order of the scenario.
-        """
-        return [record.seed for record in self.records if record.algorithm == label]
-
     def _repr_html_(self) -> str:
         table = self.summary
         shown = [c for c in table.columns if not c.startswith(("wall_s.", "counters.", "spectrum.")) and c != "hash"]
