@@ -31,7 +31,7 @@ def time_of_nodes(nodes: Sequence[Node], end_s: float) -> dict[str, list[Any]]:
         "computing_s": [node.busy_s - max(0.0, node.busy_until - end_s) for node in nodes],
         "waiting_s": [sum(seconds.values(), 0.0) for seconds in waited],
         "sending_s": [sending_s(node) for node in nodes],
-        "down_s": [0.0 for _ in nodes],
+        "down_s": [node.down_s(end_s) for node in nodes],
         "waited_for": [max(seconds, key=lambda j: (seconds[j], -j), default=None) for seconds in waited],
     }
 

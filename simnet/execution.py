@@ -15,7 +15,7 @@ import numpy as np
 
 from simnet.accounting import describe_path, time_of_nodes
 from simnet.algorithms import Entry
-from simnet.clock import Clock, Machine, Network, Process, Program, Timeline, compute_times
+from simnet.clock import Clock, Machine, Process, Program, Timeline, compute_times
 from simnet.clock.parameters import LinkParameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
@@ -119,9 +119,8 @@ class Run:
         parameters = LinkParameters(
             setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base
         )
-        network = Network(
-            setting.network.sharing, parameters, self.clock, None if self.timeline is None else self.timeline.watch
-        )
+        watch = None if self.timeline is None else self.timeline.watch
+        network = self.network = setting.build_network(parameters, self.clock, watch)
         times = compute_times(setting.compute, setting.num_nodes, setting.seed)
         models = self._initial_rows()
         shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
@@ -227,6 +226,7 @@ class Run:
         executor, evaluations, spectrum = self.executor, self.evaluations, self.setting.spectrum
         counters = {
             "dropped_messages": sum(machine.dropped_messages for machine in self.machines),
+            **self.network.counters(),
             **self.observer.counters,
         }
         return {

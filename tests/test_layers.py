@@ -23,6 +23,7 @@ LAYERS = [
     {"experiment"},
     {"simulation"},
     {"execution"},
+    {"membership"},
     {"evaluation", "accounting"},
     {"setting"},
     {"algorithms"},

@@ -1,6 +1,11 @@
-"""What messages cross: links between machines, and the limits on the way."""
+"""What messages cross: links between machines, and the bandwidths that they share."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+
+from simnet.scenario import Shared
 
 
 class Resource:
@@ -23,10 +28,31 @@ class Resource:
         return start
 
 
-class Link:
-    """One direction between two machines: latency [s], bandwidth [bit/s], the limits at both ends."""
+class Path:
+    """What a transfer crosses.
 
-    __slots__ = ("downlink", "latency", "limit", "own", "priority", "receiver", "sender", "uplink")
+    Args:
+        latency: in seconds.
+        resources: in the order in which it crosses them.
+        priority: the place of its arrival among simultaneous events.
+
+    Attributes:
+        limit: the narrowest of the bandwidths.
+    """
+
+    __slots__ = ("latency", "limit", "priority", "resources")
+
+    def __init__(self, latency: float, resources: tuple[Resource, ...], priority: int) -> None:
+        self.latency = latency
+        self.resources = resources
+        self.limit = min((resource.bandwidth for resource in resources), default=inf)
+        self.priority = priority
+
+
+class Link(Path):
+    """One direction between two machines: latency [s], bandwidth [bit/s], the limits at both ends, and shared ones."""
+
+    __slots__ = ("downlink", "own", "receiver", "sender", "shared", "uplink")
 
     def __init__(
         self,
@@ -37,12 +63,35 @@ class Link:
         uplink: Resource,
         downlink: Resource,
         priority: int,
+        shared: tuple[Resource, ...] = (),
     ) -> None:
         self.sender = sender
         self.receiver = receiver
-        self.latency = latency
         self.own = Resource(bandwidth)
         self.uplink = uplink
         self.downlink = downlink
-        self.limit = min(bandwidth, uplink.bandwidth, downlink.bandwidth)
-        self.priority = priority
+        self.shared = shared
+        super().__init__(latency, (uplink, self.own, *shared, downlink), priority)
+
+
+class SharedLimit:
+    """A named limit that all messages between groups of machines share, such as a backbone.
+
+    Args:
+        spec: its name, bandwidth and groups.
+        num_nodes: n; machine n, a parameter server, stands where the first node stands.
+    """
+
+    def __init__(self, spec: Shared, num_nodes: int) -> None:
+        self.name = spec.name
+        self.group = {node: number for number, group in enumerate(spec.between) for node in group}
+        if 0 in self.group:
+            self.group[num_nodes] = self.group[0]
+        forth = Resource(spec.bandwidth)
+        self.directions = (forth, forth if spec.duplex == "half" else Resource(spec.bandwidth))
+
+    def crossed(self, sender: int, receiver: int) -> Iterator[Resource]:
+        """What a message from one machine to another crosses of it: one resource, or none."""
+        start, end = self.group.get(sender), self.group.get(receiver)
+        if start is not None and end is not None and start != end:
+            yield self.directions[start > end]

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from math import inf, nan
 from typing import Any
 
@@ -101,7 +102,6 @@ class Timeline:
         self.landed: list[Flight] = []
         self.flying: dict[int, Flight] = {}
         self._pending: dict[int, tuple[float, int, simpy.Event]] = {}
-        self._failed: dict[int, Interval] = {}
 
     def watch(self, rule: SharingRule) -> None:
         """Records what a sharing rule carries from now on."""
@@ -132,20 +132,16 @@ class Timeline:
                 self._keep(self.blocked, *self._pending_of(machine.id))
                 del self._pending[machine.id]
 
-    def fails(self, node: int, why: str) -> None:
-        """A machine is down from now on; what it was computing is cut off.
+    def down(self, node: int, start: float, end: float, why: str) -> None:
+        """A machine was, or will be, down for a while; it computes nothing then, and waits for nobody.
 
         Args:
             node: the machine's number.
+            start: in simulated seconds.
+            end: likewise; infinite if it never comes back.
             why: in a few words.
         """
-        self._failed[node] = Interval(node, self.clock.now, inf, what=why)
-
-    def returns(self, node: int) -> None:
-        """A machine is no longer down."""
-        failure = self._failed.pop(node)
-        failure.end = self.clock.now
-        self._keep(self.downs, failure)
+        self._keep(self.downs, Interval(node, start, end, what=why))
 
     def sends(self, flight: Flight) -> None:
         """A transfer begins."""
@@ -179,17 +175,11 @@ class Timeline:
 
     def _done(self, until: float) -> Iterator[tuple[Any, ...]]:
         """Rows of what the machines did, without overlap: down comes first, then computing, then waiting."""
-        downs = _spans([*self.downs, *self._failed.values()])
-        computed = [_cut(interval, downs[interval.node]) for interval in self.computations]
-        busy = _spans([*self.downs, *self._failed.values(), *computed])
+        downs = _spans(self.downs)
+        computed = list(_outside(_in_turn(self.computations), downs))
         pending = [interval for node in sorted(self._pending) for interval in self._pending_of(node)]
-        waited = [
-            Interval(blocked.node, start, end, blocked.step, blocked.peers, blocked.what)
-            for blocked in [*self.blocked, *pending]
-            for start, end in without(blocked.start, blocked.end, busy[blocked.node])
-        ]
-        all_downs = [*self.downs, *self._failed.values()]
-        for kind, intervals in (("down", all_downs), ("compute", computed), ("wait", waited)):
+        waited = _outside([*self.blocked, *pending], _spans([*self.downs, *computed]))
+        for kind, intervals in (("down", self.downs), ("compute", computed), ("wait", waited)):
             for i in intervals:
                 start, end = max(i.start, self.start), min(i.end, until)
                 if start < end and (self.nodes is None or i.node in self.nodes):
@@ -336,11 +326,19 @@ def without(start: float, end: float, taken: Sequence[Span]) -> Iterator[Span]:
         yield start, end
 
 
-def _cut(interval: Interval, downs: Sequence[Span]) -> Interval:
-    """A computation up to the failure that ends it."""
-    first = next(without(interval.start, interval.end, downs), (interval.start, interval.start))
-    end = first[1] if first[0] == interval.start else interval.start
-    return Interval(interval.node, interval.start, end, interval.step)
+def _outside(intervals: Iterable[Interval], taken: dict[int, list[Span]]) -> Iterator[Interval]:
+    """The pieces of intervals that lie in none of those that come first."""
+    for i in intervals:
+        for start, end in without(i.start, i.end, taken[i.node]):
+            yield Interval(i.node, start, end, i.step, i.peers, i.what)
+
+
+def _in_turn(computations: Iterable[Interval]) -> Iterator[Interval]:
+    """Computations of which none goes on when its machine begins the next one: a failure has ended it."""
+    ordered = sorted(computations, key=lambda i: (i.node, i.start))
+    for i, after in zip_longest(ordered, ordered[1:]):
+        end = min(i.end, after.start) if after is not None and after.node == i.node else i.end
+        yield Interval(i.node, i.start, end, i.step)
 
 
 def _spans(intervals: Iterable[Interval]) -> dict[int, list[Span]]:

@@ -48,11 +48,11 @@ class Sent:
     bits: float
 
 
-def arrivals(setup: Setup, messages: list[Sent], sharing: str = "queue") -> list[float]:
+def arrivals(setup: Setup, messages: list[Sent], sharing: str = "queue", **options: Any) -> list[float]:
     """When each message arrives, in the order of the list; simultaneous ones of one sender are sent in that order."""
     clock = Clock()
-    network = Network(sharing, setup.parameters(), clock)
-    links = {(i, j): network.link(i, j) for i in range(NODES) for j in range(NODES)}
+    network = Network(sharing, setup.parameters(), clock, **options)
+    links = {(i, j): network.link(i, j) for i in range(NODES) for j in range(NODES) if i != j}
     arrived: dict[int, float] = {}
 
     def send(number: int, sent: Sent) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,8 +87,8 @@ def test_a_question_is_waited_for_until_the_reply() -> None:
     network = {"latency": "1 s", "bandwidth": "32 bit/s"}
     _, table = traced(nodes=2, algorithm="adpsgd", steps=3, network=network, compute={"time": "1 s"})
     assert done(table, "wait")[0] == (0, 1.0, 4.0, "1")
-    asked = rows(table, "transfer", "node", "start_s", "end_s", "what")
-    assert asked[:2] == [(0, 0.0, 2.0, "question"), (1, 2.0, 4.0, "reply")]
+    asked = rows(table, "transfer", "node", "start_s", "end_s")
+    assert asked[:2] == [(0, 0.0, 2.0), (1, 2.0, 4.0)]
 
 
 def test_who_is_given_up_is_who_was_waited_for() -> None:
@@ -222,29 +221,18 @@ def test_a_full_window_ends_early_and_says_so(most: int) -> None:
         )
 
 
-def at(clock: Clock, time: float, call: Any) -> None:
-    event = simpy.Event(clock)
-    event._ok = True
-    event.callbacks = [lambda _: call()]
-    clock.at(time, event, 0)
-
-
-def test_a_failure_cuts_computing_and_waiting() -> None:
+def test_who_is_down_neither_computes_nor_waits() -> None:
     run = prepared(traced_scenario(nodes=2, steps=2, network=NETWORK, compute={"time": "500 ms"}), "off")
-    timeline = run.timeline
-    assert timeline is not None
-    for start, end, node in ((0.25, 0.75, 0), (1.0, 1.5, 1)):
-        at(run.clock, start, lambda node=node: timeline.fails(node, "crash"))
-        at(run.clock, end, lambda node=node: timeline.returns(node))
-    at(run.clock, 3.0, lambda: timeline.fails(1, "crash"))
+    assert run.timeline is not None
+    for node, start, end in ((0, 0.25, 0.4), (1, 1.0, 1.5), (1, 3.0, inf)):
+        run.timeline.down(node, start, end, "crash")
     table = pd.DataFrame(run.execute().timeline)
     assert rows(table, "down", "node", "start_s", "end_s", "what") == [
-        (0, 0.25, 0.75, "crash"),
-        (1, 1.0, 1.5, "crash"),
-        (1, 3.0, 4.0, "crash"),
+        *[(0, 0.25, 0.4, "crash"), (1, 1.0, 1.5, "crash"), (1, 3.0, 4.0, "crash")]
     ]
-    assert done(table, "compute") == [(0, 0.0, 0.25, ""), (1, 0.0, 0.5, ""), (0, 2.0, 2.5, ""), (1, 2.0, 2.5, "")]
-    assert [row for row in done(table, "wait") if row[0] == 0] == [(0, 0.75, 2.0, "1"), (0, 2.5, 4.0, "1")]
+    starts = [(0, 0.0, 0.25, ""), (1, 0.0, 0.5, ""), (0, 0.4, 0.5, ""), (0, 2.0, 2.5, ""), (1, 2.0, 2.5, "")]
+    assert done(table, "compute") == starts
+    assert [row for row in done(table, "wait") if row[0] == 0] == [(0, 0.5, 2.0, "1"), (0, 2.5, 4.0, "1")]
     assert [row for row in done(table, "wait") if row[0] == 1] == [(1, 0.5, 1.0, "0"), (1, 1.5, 2.0, "0"), (1, 2.5, 3.0, "0")]
 
 
