@@ -56,6 +56,9 @@ class Incoming:
             start += taken
             if not self.missing:
                 done.append(self.id)
+        # Woken once for many frames: the processor is needed elsewhere.
+        enough = min(self.missing, 1 << 16) or HEADER.size - len(self.header)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, enough)
         return done
 
 

@@ -49,13 +49,21 @@ class Link:
         rate: bit/s, up and down.
         latency: seconds from node to node.
         buffer: bytes that may wait before each limit.
-        burst: bytes that a limit lets through at once after a pause.
     """
 
     rate: float
     latency: float
     buffer: int = 64 << 20
-    burst: int = 3200
+
+    @property
+    def burst(self) -> int:
+        """Bytes that a limit lets through at once after a pause: a frame, and what it may fall behind by a late timer."""
+        return 1514 + round(self.rate / 8 * 250e-6)
+
+    @property
+    def delay(self) -> float:
+        """How long the wire holds a frame [s]: the latency, and the time that the burst would take on a cable."""
+        return self.latency + 8 * self.burst / self.rate
 
 
 def sh(command: str) -> str:
@@ -175,7 +183,7 @@ class Testbed:
             sh(f"tc -n {name} qdisc replace dev eth0 root {limit}")
             sh(f"tc -n {self.router} qdisc replace dev p{i + 1} root {limit}")
         ports = " ".join(f"p{i + 1}" for i in range(self.num_nodes))
-        command = f"ip netns exec {self.router} {self.folder.name}/wire {link.latency * 1e6:.0f} {ports}"
+        command = f"ip netns exec {self.router} {self.folder.name}/wire {link.delay * 1e6:.0f} {ports}"
         self.wire = subprocess.Popen(command.split(), stdout=subprocess.PIPE, text=True)
         assert self.wire.stdout is not None
         if self.wire.stdout.readline().strip() != "ready":
