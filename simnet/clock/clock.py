@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Final
 
 import simpy
 
 # The order of simultaneous events is part of the model, so that it cannot depend on who was scheduled first: ends of
-# computations by node, then messages by (sender, receiver), then deadlines, which so see every message of their own
-# moment.
+# computations by node, then ends of fluid flows, then messages by (sender, receiver), then deadlines, which so see every
+# message of their own moment; last, the rates of fluid flows are found anew, once for all that happened.
 WAKE: Final = 1
 MESSAGE: Final = 1 << 40
+FLOW_END: Final = MESSAGE - 1
 DEADLINE: Final = 1 << 60
+SETTLE: Final = 1 << 61
 
 
 class Clock(simpy.Environment):
@@ -40,6 +42,15 @@ class Clock(simpy.Environment):
             priority: its place among simultaneous events, smallest first.
         """
         heappush(self._queue, (time, priority, next(self._eid), event))  # type: ignore[misc]
+
+    def withdraw(self, event: simpy.Event) -> None:
+        """Takes an event out of the queue, however often it is there, as if it had never been scheduled.
+
+        Args:
+            event: that shall not happen; it costs a look at the whole queue.
+        """
+        self._queue[:] = [entry for entry in self._queue if entry[3] is not event]
+        heapify(self._queue)
 
     def run_until(self, limit: float = inf) -> None:
         """Lets things happen, one event after the other, until `stop`, until the limit, or until nothing is left.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from simnet.clock.clock import MESSAGE, Clock
 from simnet.clock.parameters import LinkParameters
 from simnet.clock.sharing import SHARING_RULES
 
 
 class Resource:
-    """Something with a bandwidth that serves messages first come, first served.
+    """Something with a bandwidth, which transfers share.
 
     Args:
         bandwidth: in bit/s; infinite where there is no limit.
@@ -21,16 +23,37 @@ class Resource:
         self.free_at = 0.0
 
     def start(self, bits: float, arrival: float) -> float:
-        """When a message that arrives now begins to be served; the resource is taken for ``bits / bandwidth`` from then."""
+        """When a message that arrives now begins to be served, first come, first served; that takes ``bits / bandwidth``."""
         start = max(arrival, self.free_at)
         self.free_at = start + bits / self.bandwidth
         return start
 
 
-class Link:
+class Path:
+    """What a transfer crosses.
+
+    Args:
+        latency: in seconds.
+        resources: in the order in which it crosses them.
+        priority: the place of its arrival among simultaneous events.
+
+    Attributes:
+        limit: the narrowest of the bandwidths.
+    """
+
+    __slots__ = ("latency", "limit", "priority", "resources")
+
+    def __init__(self, latency: float, resources: tuple[Resource, ...], priority: int) -> None:
+        self.latency = latency
+        self.resources = resources
+        self.limit = min((resource.bandwidth for resource in resources), default=inf)
+        self.priority = priority
+
+
+class Link(Path):
     """One direction between two machines: latency [s], bandwidth [bit/s], the limits at both ends."""
 
-    __slots__ = ("downlink", "latency", "limit", "own", "priority", "receiver", "sender", "uplink")
+    __slots__ = ("downlink", "own", "receiver", "sender", "uplink")
 
     def __init__(
         self,
@@ -44,12 +67,10 @@ class Link:
     ) -> None:
         self.sender = sender
         self.receiver = receiver
-        self.latency = latency
         self.own = Resource(bandwidth)
         self.uplink = uplink
         self.downlink = downlink
-        self.limit = min(bandwidth, uplink.bandwidth, downlink.bandwidth)
-        self.priority = priority
+        super().__init__(latency, (uplink, self.own, downlink), priority)
 
 
 class Network:
@@ -61,6 +82,7 @@ class Network:
         clock: the run's clock.
 
     Attributes:
+        rule: the sharing rule.
         transmit: sends a message over a link; it arrives when the sharing rule says.
     """
 
@@ -70,7 +92,8 @@ class Network:
         self.num_machines = len(parameters.uplinks)
         self.uplinks = [Resource(bandwidth) for bandwidth in self.parameters.uplinks]
         self.downlinks = [Resource(bandwidth) for bandwidth in self.parameters.downlinks]
-        self.transmit = SHARING_RULES[sharing](clock).carry
+        self.rule = SHARING_RULES[sharing](clock)
+        self.transmit = self.rule.carry
 
     def link(self, sender: int, receiver: int) -> Link:
         """The link from one machine to another; any two may communicate."""

@@ -16,9 +16,10 @@ import simpy
 
 from simnet.clock.clock import Clock
 from simnet.clock.events import Transfer
+from simnet.clock.fluid import Flow, Fluid
 
 if TYPE_CHECKING:
-    from simnet.clock.network import Link
+    from simnet.clock.network import Link, Path
 
 
 class SharingRule(Protocol):
@@ -45,7 +46,7 @@ class Unshared:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
 
-    def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
+    def carry(self, link: Path, transfer: Transfer, extra: float = 0.0) -> None:
         """Arrives after latency and ``bits / bandwidth``."""
         clock = self.clock
         arrival = clock._now + (link.latency + extra) + transfer.bits / link.limit
@@ -82,4 +83,28 @@ class Queued:
         self.clock.at(max(last_bit, link.downlink.free_at), transfer, link.priority)
 
 
-SHARING_RULES: dict[str, Callable[[Clock], SharingRule]] = {"none": Unshared, "queue": Queued}
+class Fair:
+    """Sharing rule `fair`: max-min fair fluid sharing of every limit on the way.
+
+    Args:
+        clock: the run's clock.
+
+    Attributes:
+        fluid: the flows under way; it is told when a bandwidth changes.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.fluid = Fluid(clock)
+
+    def carry(self, link: Path, transfer: Transfer, extra: float = 0.0) -> None:
+        """Arrives when its last bit does; it waits for the latency, then takes bandwidth."""
+        path = tuple(resource for resource in link.resources if resource.bandwidth != inf)
+        start = self.clock._now + (link.latency + extra)
+        if not path or not transfer.bits:
+            self.clock.at(start, transfer, link.priority)
+        else:
+            self.clock.at(start, Flow(transfer, path, link.priority, self.fluid.begin), link.priority)
+
+
+SHARING_RULES: dict[str, Callable[[Clock], SharingRule]] = {"none": Unshared, "queue": Queued, "fair": Fair}

@@ -174,14 +174,15 @@ class Network(Part):
     """The links, and how messages share them. Without ``network`` messages cost no time.
 
     Args:
-        sharing: ``none``: every message has its link's full bandwidth; ``queue``: first come, first served.
+        sharing: ``none``: every message has its link's full bandwidth; ``queue``: first come, first served; ``fair``: all
+            messages under way share every limit that they cross, max-min fair.
         latency: of each directed link [s].
         bandwidth: of each directed link [bit/s]; None: unlimited.
         uplink: what a node can send, over all its links [bit/s]; None: unlimited.
         downlink: what a node can receive, over all its links [bit/s]; None: unlimited.
     """
 
-    sharing: Literal["none", "queue"] = "none"
+    sharing: Literal["none", "queue", "fair"] = "none"
     latency: LinkTime = Field(default=Constant(value=0.0), json_schema_extra={"default": "0 s"})
     bandwidth: LinkRate | None = None
     uplink: NodeRate | None = None
