@@ -184,7 +184,7 @@ class Run:
         parameters = LinkParameters(
             setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base
         )
-        network = Network(setting.network.sharing, parameters, self.clock)
+        network = Network(setting.network.sharing, parameters, self.clock, setting.network.protocol)
         times = compute_times(setting.compute, setting.num_nodes, setting.seed)
         models = self._initial_rows()
         shared: WeakValueDictionary[int, Row] = WeakValueDictionary()

@@ -1,4 +1,4 @@
-"""What runs on a node: it is told transfers, makes them over TCP sockets when their time has come, and says when they arrived.
+"""What runs on a node: it is told transfers, makes them over TCP when their time has come, and says when they arrived.
 
 One JSON object per line comes in and one goes out. The clock is the machine's (CLOCK_MONOTONIC), the same in all
 namespaces. A message is a header (its number and size, 8 bytes, part of its size) and zeros; every ordered pair of nodes
@@ -57,7 +57,7 @@ class Incoming:
             if not self.missing:
                 done.append(self.id)
         # Woken once for many frames: the processor is needed elsewhere.
-        enough = min(self.missing, 1 << 16) or HEADER.size - len(self.header)
+        enough = min(self.missing, 1 << 15) or HEADER.size - len(self.header)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, enough)
         return done
 
@@ -143,7 +143,6 @@ class Agent:
         for outgoing in self.outgoing.values():
             outgoing.connection.setblocking(False)
         arrived: dict[int, float] = {}
-        time.sleep(max(0.0, start - time.monotonic()))
         self._send_ready(waiting, set(), transfers, selector)
         while awaited or any(outgoing.parts for outgoing in self.outgoing.values()):
             events = selector.select(WAIT_S)
@@ -176,14 +175,13 @@ class Agent:
 
 
 def obey(agent: Agent, order: dict[str, Any]) -> Any:
-    """Does what one line says."""
-    match order["do"]:
-        case "connect":
-            return agent.connect([(sender, receiver) for sender, receiver in order["pairs"]])
-        case "run":
-            pattern = [Transfer(*numbers, after=tuple(after)) for *numbers, after in order["pattern"]]
-            return agent.run(pattern, order["start"])
-    raise ValueError(order["do"])
+    """Does what one line says: opens connections, plays a pattern, or both at once."""
+    pairs = [(sender, receiver) for sender, receiver in order["connect"]]
+    pattern = [Transfer(*numbers, after=tuple(after)) for *numbers, after in order["pattern"]]
+    time.sleep(max(0.0, order["start"] - time.monotonic()))
+    if pairs:
+        agent.connect(pairs)
+    return agent.run(pattern, order["start"])
 
 
 def main() -> None:

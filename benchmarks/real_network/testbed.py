@@ -33,7 +33,7 @@ SYSCTLS = {
     "net.ipv6.conf.all.disable_ipv6": "1",
     "net.ipv4.tcp_no_metrics_save": "1",  # a new connection must not know what an old one found out
     "net.ipv4.tcp_slow_start_after_idle": "1",
-    "net.ipv4.tcp_rmem": "4096 131072 33554432",
+    "net.ipv4.tcp_rmem": "4096 16777216 33554432",  # the receive window shall not be what limits
     "net.ipv4.tcp_wmem": "4096 16384 33554432",
 }
 CLONE_NEWNET = 0x40000000

@@ -6,6 +6,7 @@ from simnet.scenario.quantities import Constant, Distribution, MatrixFile, PerNo
 from simnet.scenario.schema import Scenario
 from simnet.scenario.schema_network import Compute, Jitter, Messages, Mixing, Network, Stragglers, Topology
 from simnet.scenario.schema_problem import DataSet, Factory, Model, Partition, Problem, Quadratic
+from simnet.scenario.schema_protocol import Protocol, StartUp
 from simnet.scenario.schema_run import AlgorithmEntry, Deadline, Record, Run, Wait
 from simnet.scenario.signature import AlgorithmSchemas, parameters_model
 
@@ -27,11 +28,13 @@ __all__ = [
     "Partition",
     "PerNode",
     "Problem",
+    "Protocol",
     "Quadratic",
     "Quantity",
     "Record",
     "Run",
     "Scenario",
+    "StartUp",
     "Stragglers",
     "Topology",
     "Wait",

@@ -10,6 +10,7 @@ from pydantic import Field
 from simnet.part import Choice, Part
 from simnet.scenario.quantities import Constant, LinkRate, LinkTime, NodeRate, Seconds, Text
 from simnet.scenario.rows import RowsOrPath
+from simnet.scenario.schema_protocol import Protocol
 from simnet.sentences import Complaint, shown
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -180,6 +181,7 @@ class Network(Part):
         bandwidth: of each directed link [bit/s]; None: unlimited.
         uplink: what a node can send, over all its links [bit/s]; None: unlimited.
         downlink: what a node can receive, over all its links [bit/s]; None: unlimited.
+        protocol: what TCP adds to each message; None: nothing.
     """
 
     sharing: Literal["none", "queue", "fair"] = "none"
@@ -187,6 +189,7 @@ class Network(Part):
     bandwidth: LinkRate | None = None
     uplink: NodeRate | None = None
     downlink: NodeRate | None = None
+    protocol: Protocol | None = None
 
 
 class Jitter(Part):

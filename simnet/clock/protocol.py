@@ -1,0 +1,253 @@
+"""What TCP adds to a message: bits around it, acknowledgements, a slow start, a rendezvous, and its place in line.
+
+Each option is a layer with ``carry(path, transfer, extra)``, like the sharing rule at the bottom; `with_protocol` puts
+those that are asked for on top of each other. All formulas are for a path of latency L and narrowest bandwidth B.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import simpy
+
+from simnet.clock.clock import Clock
+from simnet.clock.events import Transfer
+from simnet.clock.sharing import Fair, SharingRule, Unshared
+from simnet.scenario import Protocol, StartUp
+
+if TYPE_CHECKING:
+    from simnet.clock.network import Path
+
+SEGMENT = 8 * 1448
+"""Bits of a message that one TCP segment carries over Ethernet."""
+
+Carry = Callable[[Any, Transfer, float], None]
+"""A layer's, or the sharing rule's, `carry`; the path is a `Link` where the rule needs one."""
+
+
+def with_protocol(protocol: Protocol, rule: SharingRule, clock: Clock, back: Callable[[Any], Path | None]) -> Carry:
+    """What sends transfers by a sharing rule as a transport protocol would.
+
+    Args:
+        protocol: which of the options.
+        rule: the sharing rule.
+        clock: the run's clock.
+        back: the path of the acknowledgements for a path; None where they cost nothing.
+    """
+    carry: Carry = rule.carry
+    if protocol.acknowledgements and not isinstance(rule, Unshared):
+        carry = Acknowledged(protocol.acknowledgements, back, carry).carry
+    if isinstance(rule, Fair) and (protocol.in_order or protocol.start_up):
+        carry = InOrder(clock, carry).carry
+    if protocol.start_up:
+        carry = SlowStart(protocol.start_up, protocol.overhead, clock, carry).carry
+    return Wrapped(protocol.overhead, protocol.rendezvous, carry).carry
+
+
+def deliver(transfer: Transfer, _: Any = None) -> None:
+    """Tells whom the arrival of a transfer concerns that itself never was in the clock's queue."""
+    for callback in transfer.callbacks:
+        callback(transfer)
+
+
+class Wrapped:
+    """Overhead and rendezvous: ``overhead * bits`` on the wire, and one more latency.
+
+    Args:
+        overhead: bits on the wire for one bit of a message.
+        rendezvous: whether the sender first asks, or is told, that the receiver is ready.
+        carry: the layer below.
+    """
+
+    def __init__(self, overhead: float, rendezvous: bool, carry: Carry) -> None:
+        self.overhead = overhead
+        self.rendezvous = rendezvous
+        self.lower = carry
+
+    def carry(self, path: Path, transfer: Transfer, extra: float = 0.0) -> None:
+        """Sends the transfer with all that is around it."""
+        on_wire = Transfer(self.overhead * transfer.bits, (partial(deliver, transfer),))
+        self.lower(path, on_wire, extra + path.latency if self.rendezvous else extra)
+
+
+class SlowStart:
+    """A fresh or idle connection sends a window, waits for its acknowledgement, sends twice as much, and so on.
+
+    A round trip takes ``R = 2 L + segment / B``. Round k = 0, 1, ... begins at k R with a window of ``2^k w``, w the
+    initial one; as soon as a window covers ``B R``, everything goes. A message of s bits alone on its path is late by
+    ``sum_k max(0, R - 2^k w / B)``, over the rounds k after which some of it is left: ``(2^(k+1) - 1) w < s``.
+    A window that was used by less than half does not grow.
+
+    Args:
+        options: initial window and when a connection is cold again.
+        overhead: bits on the wire for one bit of a message.
+        clock: the run's clock.
+        carry: the layer below.
+
+    Reference: RFC 5681, section 3.1 (slow start), section 4.1 (idle connections); RFC 6928 (an initial window of 10).
+    """
+
+    def __init__(self, options: StartUp, overhead: float, clock: Clock, carry: Carry) -> None:
+        self.options = options
+        self.segment = SEGMENT * overhead
+        self.clock = clock
+        self.lower = carry
+        self.connections: dict[Path, Connection] = {}
+
+    def carry(self, path: Path, transfer: Transfer, extra: float = 0.0) -> None:
+        """Sends the transfer after those that wait on its connection."""
+        if path not in self.connections:
+            self.connections[path] = Connection(path, self)
+        self.connections[path].send(transfer, extra)
+
+
+class Connection:
+    """One direction of a TCP connection in slow start.
+
+    Args:
+        path: what it crosses.
+        layer: the slow start's options and the layer below.
+    """
+
+    __slots__ = (
+        *("credit", "in_flight", "is_asleep", "layer", "path", "pending"),
+        *("pipe", "renewed", "round_trip", "used_at", "window"),
+    )
+
+    def __init__(self, path: Path, layer: SlowStart) -> None:
+        self.path = path
+        self.layer = layer
+        self.round_trip = 2 * path.latency + layer.segment / path.limit
+        self.pipe = path.limit * self.round_trip if path.limit < inf else inf
+        self.window = 0.0
+        self.credit = 0.0
+        self.renewed = -inf
+        self.used_at = -inf
+        self.in_flight = 0
+        self.is_asleep = False
+        self.pending: deque[tuple[Transfer, float, float]] = deque()
+
+    def send(self, transfer: Transfer, extra: float) -> None:
+        """Appends a transfer to what this connection has to send."""
+        now, options = self.layer.clock.now, self.layer.options
+        if not self.window or (not self.in_flight and not self.pending and now - self.used_at > options.idle):
+            is_new = not self.window and options.handshake
+            self.window = self.credit = options.initial_window * self.layer.segment
+            self.renewed = now
+            extra += self.round_trip if is_new else 0.0
+        self.pending.append((transfer, transfer.bits, extra))
+        if not self.is_asleep:
+            self._send_pending()
+
+    def _send_pending(self) -> None:
+        """Sends what the window allows, and comes back with the next one if that was not all."""
+        while self.pending:
+            self._renew()
+            transfer, left, extra = self.pending.popleft()
+            part = min(left, self.credit)
+            self.credit -= part
+            if part == left:
+                self._send(Transfer(part, (self._arrived, partial(deliver, transfer))), extra)
+                continue
+            if part:
+                self._send(Transfer(part, (self._arrived,)), extra)
+            self.pending.appendleft((transfer, left - part, extra))
+            self._sleep()
+            return
+
+    def _send(self, part: Transfer, extra: float) -> None:
+        self.in_flight += 1
+        self.layer.lower(self.path, part, extra)
+
+    def _arrived(self, _: Any) -> None:
+        self.in_flight -= 1
+        self.used_at = self.layer.clock.now
+
+    def _renew(self) -> None:
+        """A round trip after the last one, a window begins: larger by what was acknowledged of the last one."""
+        now = self.layer.clock.now
+        if now >= self.renewed + self.round_trip:
+            used = self.window - self.credit
+            if self.window < self.pipe and 2 * used > self.window:
+                self.window += used
+            self.credit = self.window
+            self.renewed = now
+        if self.window >= self.pipe:
+            self.credit = inf
+
+    def _sleep(self) -> None:
+        self.is_asleep = True
+        alarm = simpy.Event(self.layer.clock)
+        alarm._ok = True
+        alarm.callbacks = [self._wake]
+        self.layer.clock.at(self.renewed + self.round_trip, alarm, self.path.priority)
+
+    def _wake(self, _: Any) -> None:
+        self.is_asleep = False
+        self._send_pending()
+
+
+class InOrder:
+    """The transfers of one path come one after the other, also under rule `fair`; the latencies overlap.
+
+    (Under `queue` they do anyway.)
+
+    Args:
+        clock: the run's clock.
+        carry: the layer below.
+    """
+
+    def __init__(self, clock: Clock, carry: Carry) -> None:
+        self.clock = clock
+        self.lower = carry
+        self.lines: dict[Path, deque[tuple[float, Transfer]]] = {}
+
+    def carry(self, path: Path, transfer: Transfer, extra: float = 0.0) -> None:
+        """Sends the transfer when those before it have arrived, but not before its own latency is over."""
+        if path in self.lines:
+            self.lines[path].append((self.clock.now + (path.latency + extra), transfer))
+        else:
+            self.lines[path] = deque()
+            self._send(path, transfer, extra)
+
+    def _send(self, path: Path, transfer: Transfer, extra: float) -> None:
+        self.lower(path, Transfer(transfer.bits, (partial(self._arrived, path, transfer),)), extra)
+
+    def _arrived(self, path: Path, transfer: Transfer, _: Any) -> None:
+        line = self.lines[path]
+        if line:
+            ready, following = line.popleft()
+            self._send(path, following, max(0.0, ready - self.clock.now) - path.latency)
+        else:
+            del self.lines[path]
+        deliver(transfer)
+
+
+class Acknowledged:
+    """While bits flow there, ``share * bits`` flow back and take their part of the bandwidth; nobody waits for them.
+
+    TCP acknowledges every second segment: 66 bytes for 2 * 1514, a share of 0.0218.
+
+    Args:
+        share: bits back for one bit on the wire.
+        back: the path of the acknowledgements for a path; None where they cost nothing.
+        carry: the layer below.
+
+    Reference: RFC 5681, section 4.2 (an acknowledgement at least for every second segment).
+    """
+
+    def __init__(self, share: float, back: Callable[[Any], Path | None], carry: Carry) -> None:
+        self.share = share
+        self.back = back
+        self.lower = carry
+
+    def carry(self, path: Path, transfer: Transfer, extra: float = 0.0) -> None:
+        """Sends the transfer there and its acknowledgements back."""
+        self.lower(path, transfer, extra)
+        back = self.back(path)
+        if back is not None:
+            self.lower(back, Transfer(self.share * transfer.bits, ()), extra + path.latency - back.latency)
