@@ -50,7 +50,7 @@ def one_model_us(plan: Plan, n: int) -> Callable[[], float]:
     """One model's gradient on the total batch of all n nodes, per node [us]: no clock, no mixing, no update."""
     problem = plan.setting.problem
     x_BD = problem.initial_model(0)[None].contiguous()
-    samples_Bb = torch.cat([torch.from_numpy(problem.draws(i, 0)()) for i in range(n)]).to(problem.device)[None]
+    samples_Bb = torch.cat([torch.from_numpy(next(problem.draws(i, 0))[0]) for i in range(n)]).to(problem.device)[None]
     out_BD = torch.empty_like(x_BD)
 
     def once() -> float:

@@ -3,6 +3,7 @@
 from simnet.algorithms import algorithm
 from simnet.errors import SimnetError
 from simnet.node import Node, Payload
+from simnet.replay import replay
 from simnet.result import Result
 from simnet.scenario import Scenario
 from simnet.schedule import Schedule
@@ -11,4 +12,16 @@ from simnet.simulation import prepare, run
 load = Result.load
 
 __version__ = "0.1.0"
-__all__ = ["Node", "Payload", "Result", "Scenario", "Schedule", "SimnetError", "algorithm", "load", "prepare", "run"]
+__all__ = [
+    "Node",
+    "Payload",
+    "Result",
+    "Scenario",
+    "Schedule",
+    "SimnetError",
+    "algorithm",
+    "load",
+    "prepare",
+    "replay",
+    "run",
+]

@@ -23,6 +23,9 @@ def choose_device(name: str) -> torch.device:
     Args:
         name: ``auto`` takes a CUDA GPU where there is one.
 
+    Returns:
+        The first GPU, or the CPU.
+
     Raises:
         SimnetError: for another name, or for ``cuda`` without one.
 
@@ -39,7 +42,15 @@ def choose_device(name: str) -> torch.device:
 
 @cache
 def code_version() -> str:
-    """A hash of simnet's own source files: what a run's values depend on beside the scenario."""
+    """A hash of simnet's own source files: what a run's values depend on beside the scenario.
+
+    Returns:
+        16 hexadecimal digits, the same for the same files in any folder.
+
+    Example:
+        >>> len(code_version())
+        16
+    """
     folder = Path(__file__).parent
     digest = blake2b(digest_size=8)
     for path in sorted(folder.rglob("*.py")):
@@ -48,7 +59,19 @@ def code_version() -> str:
 
 
 def describe_environment(device: torch.device, threads: int) -> dict[str, Any]:
-    """Versions, device and machine, as ``environment.json`` has them."""
+    """Versions, device and machine, as ``environment.json`` has them.
+
+    Args:
+        device: where the values are computed.
+        threads: of one operation of torch.
+
+    Returns:
+        Plain values by name.
+
+    Example:
+        >>> describe_environment(torch.device("cpu"), 1)["device_type"]
+        'cpu'
+    """
     return {
         "code": code_version(),
         "python": sys.version.split()[0],
@@ -62,7 +85,18 @@ def describe_environment(device: torch.device, threads: int) -> dict[str, Any]:
 
 @cache
 def installed(package: str) -> str:
-    """A package's version; empty if it is not installed."""
+    """A package's version; empty if it is not installed.
+
+    Args:
+        package: its name as a distribution: ``scikit-learn``, not ``sklearn``.
+
+    Returns:
+        The version as the package states it.
+
+    Example:
+        >>> installed("no-such-package")
+        ''
+    """
     try:
         return version(package)
     except PackageNotFoundError:

@@ -5,24 +5,23 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import blake2b
-from math import ceil, inf, isfinite, sqrt
+from math import ceil, inf
 from time import perf_counter
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 import numpy as np
-import torch
 
 from simnet.algorithms import Entry
-from simnet.clock import Clock, Machine, Network, compute_times
+from simnet.clock import Clock, Machine, Network, Process, compute_times
 from simnet.clock.parameters import LinkParameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
+from simnet.evaluation import Evaluations, reached
 from simnet.metrics import METRICS
 from simnet.node import Node, SilentNode
-from simnet.observer import Budget, Observer, Snapshot
+from simnet.observer import Budget, Observer
 from simnet.progress import Progress
 from simnet.result import RunRecord, Status
 from simnet.scenario import AlgorithmEntry, Deadline
@@ -42,77 +41,6 @@ the last waves before each computation half empty, so it should come seldom (n =
 
 MEMORY_BUDGET = 2 << 30
 """Bytes that one batched call may take, roughly; larger waves are split."""
-
-EXPLODED = 1e6
-"""A training loss that has grown by this factor (and by this much) has diverged."""
-
-
-@dataclass
-class Evaluations:
-    """Looks at all models when the observer says so, and keeps the rows of `metrics.csv`."""
-
-    setting: Setting
-    executor: Executor
-    steps_per_epoch: float
-    keep_models: bool
-    num_workers: int
-
-    def __post_init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-        self.models: list[np.ndarray] = []
-        self.message = ""
-        self.seconds = 0.0
-        self.average_D: torch.Tensor | None = None
-
-    def evaluate(self, snapshot: Snapshot) -> bool:
-        """Adds one row; says whether the run may go on."""
-        start = perf_counter()
-        models_ND = self.executor.read(snapshot.models())
-        self.average_D = models_ND.mean(dim=0)
-        elapsed = self.num_workers * snapshot.time_s
-        row = {
-            "step": snapshot.step,
-            "epoch": snapshot.step / self.steps_per_epoch,
-            "time_s": snapshot.time_s,
-            "bits_sent": snapshot.bits_sent,
-            "gradients": snapshot.gradients,
-            **self.setting.problem.evaluate(models_ND),
-            "consensus_distance": consensus_distance(models_ND),
-            "idle_share": 1 - snapshot.busy_s / elapsed if elapsed else 0.0,
-        }
-        self.rows.append(row)
-        if self.keep_models:
-            self.models.append(models_ND.cpu().numpy().copy())
-        self.message = divergence(self.rows)
-        self.seconds += perf_counter() - start
-        return not self.message
-
-
-def consensus_distance(models_ND: torch.Tensor) -> float:
-    """How far apart the models are: ``sqrt(1/n sum_i ||x_i - x_bar||^2)``; exactly 0 for equal models.
-
-    Args:
-        models_ND: the nodes' models, ``[n, D]``.
-
-    Example:
-        >>> consensus_distance(torch.tensor([[0.0, 0.0], [6.0, 8.0]]))
-        5.0
-    """
-    differences_ND = models_ND - models_ND[0]
-    return sqrt(float((differences_ND - differences_ND.mean(dim=0)).square().sum(dim=1).mean()))
-
-
-def divergence(rows: list[dict[str, float]]) -> str:
-    """What shows that a run has diverged, in words; empty if nothing does."""
-    first, last = rows[0], rows[-1]
-    for name in ("train_loss", "consensus_distance"):
-        if not isfinite(last.get(name, 0.0)):
-            return f"{name} is {last[name]} at step {last['step']:g}"
-    loss, start = last.get("train_loss", 0.0), first.get("train_loss", 0.0)
-    if loss > EXPLODED * (1 + abs(start)):
-        return f"train_loss has grown from {start:.3g} to {loss:.3g} at step {last['step']:g}"
-    return ""
-
 
 class Run:
     """Assembles the two planes for one algorithm and lets the clock run.
@@ -156,7 +84,11 @@ class Run:
         self.nodes: list[Node] = []
 
     def execute(self) -> RunRecord:
-        """Runs to the end, whichever way it ends."""
+        """Runs to the end, whichever way it ends.
+
+        Returns:
+            The record; its status says which way.
+        """
         start = perf_counter()
         status: Status = "done"
         message = ""
@@ -190,11 +122,11 @@ class Run:
         shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
         node_type, recorder_type = (SilentNode, SilentRecorder) if self.is_silent else (Node, Recorder)
         for i in range(setting.num_nodes):
-            draw = setting.problem.draws(i, setting.seed)
+            draws = setting.problem.draws(i, setting.seed)
             node = node_type(
                 *(i, self.clock, network, self.machines),
                 place=setting.surroundings(i, self.wait),
-                recorder=recorder_type(i, self.executor, draw, shared),
+                recorder=recorder_type(i, self.executor, draws, shared),
                 model=models[i],
                 compute_times=times[i],
                 rng=stream(setting.seed, "algorithm", i),
@@ -204,11 +136,11 @@ class Run:
             self.machines.append(node)
             self.nodes.append(node)
         self.observer.begin(self.nodes)
-        self.processes = [self.clock.process(self.entry.program(node, **named.parameters)) for node in self.nodes]
+        self.processes = [Process(self.clock, self.entry.program(node, **named.parameters)) for node in self.nodes]
         if server is not None:
             machine = Machine(setting.num_nodes, self.clock, network, self.machines)
             self.machines.append(machine)
-            self.processes.append(self.clock.process(server(machine)))
+            self.processes.append(Process(self.clock, server(machine)))
             self.observer.extra_machines.append(machine)
 
     def _initial_rows(self) -> list[Row]:
@@ -240,7 +172,7 @@ class Run:
 
     def _explained(self, error: Exception) -> Exception:
         """An error in an algorithm's own code, told in one sentence that says where; any other as it is."""
-        failed = [i for i, process in enumerate(self.processes) if process.triggered and process._value is error]
+        failed = [i for i, process in enumerate(self.processes) if process.error is error]
         if not failed:
             return error
         node = self.nodes[failed[0]]
@@ -328,17 +260,17 @@ class Run:
         return digest.hexdigest()
 
 
-def reached(rows: list[dict[str, float]], name: str, value: float) -> dict[str, float]:
-    """Step, time and bits of the first evaluation that reaches a target; infinite if none does."""
-    sign = -1 if METRICS[name].better == "min" else 1
-    for row in rows:
-        if name in row and sign * row[name] >= sign * value:
-            return {"value": value, **{axis: row[axis] for axis in ("step", "time_s", "bits_sent")}}
-    return {"value": value, "step": inf, "time_s": inf, "bits_sent": inf}
-
-
 def budget_of(setting: Setting, steps_per_epoch: float, is_asynchronous: bool) -> Budget:
-    """When the scenario says that a run ends."""
+    """When the scenario says that a run ends.
+
+    Args:
+        setting: the scenario, and how large n and D are.
+        steps_per_epoch: mini-batches in one pass over a node's data, mean over the nodes.
+        is_asynchronous: whether steps are counted over all nodes together.
+
+    Returns:
+        Limits in steps and seconds; an epoch that ends within a step counts that step in full.
+    """
     run = setting.scenario.run
     steps = inf if run.steps is None else run.steps
     kind = "asynchronous" if is_asynchronous else "synchronous"
@@ -353,7 +285,14 @@ def budget_of(setting: Setting, steps_per_epoch: float, is_asynchronous: bool) -
 
 
 def line_of(error: BaseException) -> str:
-    """The file and line that raised an error, for whoever wrote it."""
+    """The file and line that raised an error, for whoever wrote it.
+
+    Args:
+        error: as it was caught.
+
+    Returns:
+        `` (file:line)``, of the innermost call; empty if the error was never raised.
+    """
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -111,7 +111,6 @@ class Node(Machine):
         self.shared_key = shared_key
         self.gradients = 0
         self.busy_s = 0.0
-        self.busy_until = 0.0
         self.tallies: list[tuple[int, str, Scalar]] = []
         self._wait = place.wait
         self._routes: list[Route] = []
@@ -154,11 +153,12 @@ class Node(Machine):
         Returns:
             An event to yield: its compute time is over. Its `value` is the gradient, a ``[D]`` vector.
         """
+        start = max(self.clock._now, self.busy_until)
         seconds = next(self._compute_times)
-        end = self.busy_until = seconds + max(self.clock.now, self.busy_until)
+        end = self.busy_until = start + seconds
         self.busy_s += seconds
         self.gradients += 1
-        return ComputeEvent(self.clock, end, self.id, self._recorder.gradient(x))
+        return ComputeEvent(self, start, end, self._recorder.gradient(x))
 
     def exchange(self, payload: Any, tag: Hashable) -> Receipt:
         """Sends the payload to all listeners and collects what the neighbors sent under the same tag.

@@ -55,7 +55,11 @@ class Snapshot:
     rows: dict[int, Row] = field(default_factory=dict)
 
     def add(self, node: Node) -> None:
-        """Takes in one node as it is now."""
+        """Takes in one node as it is now; of a gradient that is still being computed, only the time until now.
+
+        Args:
+            node: has not been taken in yet.
+        """
         self.time_s = node.now
         self.bits_sent += node.bits_sent
         self.gradients += node.gradients - (node.busy_until > node.now)
@@ -111,14 +115,22 @@ class Observer:
         self.evaluated_step: float = 0
 
     def begin(self, nodes: Sequence[Node]) -> None:
-        """Looks at all nodes before the first step."""
+        """Looks at all nodes before the first step.
+
+        Args:
+            nodes: all of them, node i at place i.
+        """
         self.nodes = nodes
         for node in nodes:
             self.latest.add(node)
         self._end_if(not self.evaluate(self.latest))
 
     def wants_step(self, node: Node) -> bool:
-        """Whether the node should do one more step."""
+        """Whether the node should do one more step: it has not done its budget, or, asynchronous, all together have not.
+
+        Args:
+            node: has completed its step before.
+        """
         if self.finished:
             return False
         if self.asynchronous:
@@ -126,7 +138,11 @@ class Observer:
         return node.step < self.last_step
 
     def completed(self, node: Node) -> None:
-        """The node has completed a step."""
+        """Counts a step, and looks at the models if this is the last node to complete one that is due.
+
+        Args:
+            node: has just completed the step ``node.step``.
+        """
         self.total_steps += 1
         if not node.id:
             self.advance(self.total_steps / len(self.nodes), node.now)

@@ -72,7 +72,19 @@ def _documented(docstring: str) -> tuple[str, dict[str, str]]:
 
 
 class Part(BaseModel):
-    """A frozen piece of a scenario: no unknown keys; text is no number, ``true`` is no 1, numbers are finite."""
+    """A frozen piece of a scenario: no unknown keys; text is no number, ``true`` is no 1, numbers are finite.
+
+    The ``Args:`` of a part's docstring become the descriptions in the JSON schema.
+
+    Example:
+        >>> class Pause(Part):
+        ...     seconds: float
+        >>> Pause.model_validate({"second": 1.0})
+        Traceback (most recent call last):
+        pydantic_core._pydantic_core.ValidationError: 1 validation error for Pause
+        second
+          unknown key; did you mean seconds? ...
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True, protected_namespaces=()

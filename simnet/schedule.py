@@ -24,9 +24,21 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Cosine(Part):
-    """Half a cosine from ``start`` to ``end`` (Loshchilov and Hutter, 2017, equation 5, without restarts).
+    """Half a cosine from ``start`` to ``end``, without restarts.
 
     ``lr(k) = end + (start - end) (1 + cos(pi k / steps)) / 2`` for ``k < steps``, then ``end``.
+
+    Args:
+        start: the rate of the first step.
+        end: the rate from step ``steps`` on.
+        steps: how long it takes to get there.
+
+    Example:
+        >>> Cosine(start=0.2, steps=100)(50)
+        0.1
+
+    Reference:
+        Loshchilov, Hutter: SGDR: stochastic gradient descent with warm restarts, 2017, equation 5.
     """
 
     start: Rate
@@ -41,7 +53,19 @@ class Cosine(Part):
 
 
 class StepDecay(Part):
-    """``start`` times ``factor`` for every ``every`` steps done, or for every step in ``at`` that is reached."""
+    """``start`` times ``factor`` for every ``every`` steps done, or for every step in ``at`` that is reached.
+
+    Args:
+        start: the rate of the first step.
+        factor: of each drop, in [0, 1].
+        every: steps from one drop to the next; ``lr(k) = start factor^floor(k / every)``.
+        at: instead of ``every``, the steps that are the first with a lower rate.
+
+    Example:
+        >>> rate = StepDecay(start=1.0, factor=0.5, at=(10, 20))
+        >>> rate(9), rate(10), rate(20)
+        (1.0, 0.5, 0.25)
+    """
 
     start: Rate
     factor: Annotated[float, Field(ge=0, le=1)] = 0.1
@@ -62,7 +86,19 @@ class StepDecay(Part):
 
 
 class InverseSqrt(Part):
-    """``lr(k) = start / sqrt(1 + k / scale)``, the rate of the theory of stochastic gradients."""
+    """``lr(k) = start / sqrt(1 + k / scale)``, the rate of the theory of stochastic gradients.
+
+    Args:
+        start: the rate of the first step.
+        scale: steps after which the rate has fallen by a factor sqrt(2).
+
+    Example:
+        >>> InverseSqrt(start=1.0)(3)
+        0.5
+
+    Reference:
+        Nemirovski, Juditsky, Lan, Shapiro: Robust stochastic approximation approach to stochastic programming, 2009.
+    """
 
     start: Rate
     scale: Annotated[float, Field(gt=0)] = 1.0

@@ -167,6 +167,16 @@ def sentences(error: ValidationError, given: Mapping[str, Any], part: type[BaseM
 
     Returns:
         Complaints. A missing key whose misspelling was found is not mentioned twice.
+
+    Example:
+        >>> class Point(BaseModel, extra="forbid"):
+        ...     width: int
+        >>> given = {"widht": 3}
+        >>> try:
+        ...     Point.model_validate(given)
+        ... except ValidationError as error:
+        ...     sentences(error, given, Point)
+        [(('widht',), 'unknown key; did you mean width?')]
     """
     keys = {field.alias or name: field for name, field in part.model_fields.items()}
     absent = [key for key in keys if key not in given]

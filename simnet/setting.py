@@ -113,7 +113,15 @@ class Setting:
         return places
 
     def surroundings(self, node: int, wait: str | float) -> Surroundings:
-        """What a node is told about its place."""
+        """What a node is told about its place.
+
+        Args:
+            node: its number.
+            wait: the algorithm's waiting rule, ``all`` or ``none``, or a deadline [s].
+
+        Returns:
+            Neighbors, weights and sizes [bit], as `Node` wants them.
+        """
         neighbors, listeners, may_ask, self_weight, weights = self.places[node]
         return Surroundings(
             num_nodes=self.num_nodes,
@@ -154,7 +162,11 @@ def asking_order(graph: Graph) -> list[tuple[int, ...]]:
 
 
 class Complaints:
-    """Collects what is wrong in a scenario, each with file, line and key, to say it all at once."""
+    """Collects what is wrong in a scenario, each with file, line and key, to say it all at once.
+
+    Args:
+        scenario: knows where each of its keys was written.
+    """
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
@@ -162,14 +174,23 @@ class Complaints:
 
     @contextmanager
     def about(self, key: str) -> Iterator[None]:
-        """Turns a `ParameterError` into a complaint about this key; the block is left."""
+        """Turns a `ParameterError` into a complaint about a key; the rest of the block is skipped.
+
+        Args:
+            key: dotted, such as ``network.latency``.
+        """
         try:
             yield
         except ParameterError as error:
             self.add(key, str(error))
 
     def add(self, key: str, message: str) -> None:
-        """Adds a complaint; a message that begins with a key of its own part names that one."""
+        """Adds a complaint, unless it was made already.
+
+        Args:
+            key: dotted, such as ``algorithms.0``.
+            message: one that begins with a key of its own part (``eta: found ...``) complains about ``algorithms.0.eta``.
+        """
         inner, colon, rest = message.partition(": ")
         if colon and inner.replace("_", "").replace(".", "").isalnum():
             key, message = f"{key}.{inner}" if key != inner else key, rest
@@ -178,7 +199,11 @@ class Complaints:
             self.lines.append(line)
 
     def raise_if_any(self) -> None:
-        """Ends with all complaints, if there are any, as a `ScenarioError`."""
+        """Ends with all complaints, if there are any.
+
+        Raises:
+            ScenarioError: with one line for each complaint.
+        """
         if self.lines:
             raise ScenarioError("\n".join(self.lines))
 
@@ -190,7 +215,10 @@ def build_setting(scenario: Scenario, seed: int, device: torch.device, entries: 
         scenario: what is asked.
         seed: one of its seeds.
         device: where the values are to be computed.
-        entries: the table's row of each algorithm of the scenario.
+        entries: the table's row of each algorithm of the scenario, in its order.
+
+    Returns:
+        Topology, mixing matrix and problem of this seed.
 
     Raises:
         ScenarioError: with everything that is impossible, at once.
@@ -229,7 +257,14 @@ def build_setting(scenario: Scenario, seed: int, device: torch.device, entries: 
 
 
 def check_machines(scenario: Scenario, seed: int, entries: list[Entry], complaints: Complaints) -> None:
-    """Reads the network's files for as many machines as the algorithms need."""
+    """Reads the network's files for as many machines as the algorithms need: a parameter server is one more than n.
+
+    Args:
+        scenario: what is asked.
+        seed: one of its seeds.
+        entries: the table's row of each algorithm of the scenario.
+        complaints: gets what is wrong.
+    """
     needs_server = any(
         entry.server(named.parameters, scenario.nodes, 1.0)
         for named, entry in zip(scenario.algorithms, entries, strict=True)
@@ -247,7 +282,16 @@ def check_algorithm(
     rho: float | None,
     complain: Callable[[str], None],
 ) -> None:
-    """Whether an algorithm can live with its parameters, and with the waiting rule and the mixing matrix of a scenario."""
+    """Complains if an algorithm cannot live with its parameters, or with the waiting rule or the mixing matrix of a scenario.
+
+    Args:
+        scenario: what is asked.
+        named: its entry of this algorithm.
+        entry: the table's row of it.
+        weights: the mixing matrix, ``[n, n]``; None if it could not be built.
+        rho: ``||W - J||_2``; None if it was not computed.
+        complain: called with each complaint.
+    """
     try:
         entry.check(named.parameters, rho)
     except ParameterError as error:
@@ -267,7 +311,14 @@ def check_algorithm(
 
 
 def ideal_notes(scenario: Scenario) -> list[str]:
-    """What a reader of the times has to know."""
+    """What a reader of the times has to know: which of them are zero because the scenario does not say.
+
+    Args:
+        scenario: what is asked.
+
+    Returns:
+        One sentence for each such time.
+    """
     network, notes = scenario.network or NetworkSpec(), []
     limits = (network.bandwidth, network.uplink, network.downlink)
     if network.latency == Constant(value=0.0) and all(limit is None for limit in limits):
@@ -278,5 +329,12 @@ def ideal_notes(scenario: Scenario) -> list[str]:
 
 
 def compute_time(scenario: Scenario) -> float:
-    """Seconds that a gradient takes on average."""
+    """Seconds that a gradient takes on average; 0 if the scenario does not say.
+
+    Args:
+        scenario: what is asked.
+
+    Returns:
+        ``compute.time`` [s].
+    """
     return scenario.compute.time if scenario.compute else 0.0

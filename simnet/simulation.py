@@ -51,6 +51,7 @@ class Plan:
         entries: the table's row of each of its algorithms.
         device: where values are computed.
         setting: the setting of the first seed.
+        notes: what a reader of the results has to know, one sentence each.
     """
 
     scenario: Scenario
@@ -60,13 +61,21 @@ class Plan:
     notes: list[str] = field(default_factory=list)
 
     def settings(self) -> Iterator[Setting]:
-        """The setting of each seed, the first one as it was checked."""
+        """The setting of each seed, the first one as it was checked.
+
+        Yields:
+            One setting at a time: only one seed's data are held.
+        """
         yield self.setting
         for seed in self.scenario.seeds[1:]:
             yield build_setting(self.scenario, seed, self.device, self.entries)
 
     def estimate(self) -> Estimate:
-        """Runs a few steps of every algorithm, twice, and extrapolates the difference."""
+        """Runs a few steps of every algorithm, twice, and extrapolates the difference.
+
+        Returns:
+            What the whole run will cost.
+        """
         wall_s, messages, simulated_s, peak_rows = 0.0, {}, {}, 0
         with limited_threads(self.scenario.threads):
             for named, entry in self._pairs():
@@ -92,7 +101,15 @@ class Plan:
         return zip(self.scenario.algorithms, self.entries, strict=True)
 
     def execute(self, executor: ExecutorName, progress: Progress) -> Result:
-        """Runs every algorithm with every seed; Ctrl-C ends it with what is finished."""
+        """Runs every algorithm with every seed; Ctrl-C ends it with what is finished.
+
+        Args:
+            executor: ``deferred`` or ``eager``; ``off`` lets the clock run without values.
+            progress: is told how far the run has come.
+
+        Returns:
+            The result, with failed and interrupted runs in it; nothing is raised for them.
+        """
         scenario = self.scenario
         records: list[RunRecord] = []
         hashes: dict[str, str] = {}
@@ -151,6 +168,7 @@ def run(
         The result; after Ctrl-C, what was finished, with ``complete`` False.
 
     Raises:
+        SimnetError: for an unknown executor or device.
         ScenarioError: if the scenario is wrong or impossible, with all complaints at once.
         AlgorithmError: if an algorithm's own code fails; the error's ``result`` has all that was finished.
 
@@ -189,6 +207,14 @@ def prepare(source: Source, overrides: Mapping[str, Any] | None = None, device: 
 
     Raises:
         ScenarioError: with all complaints at once.
+
+    Example:
+        >>> plan = prepare({
+        ...     "nodes": 4, "topology": "ring", "problem": {"kind": "quadratic", "dimension": 3},
+        ...     "algorithms": [{"name": "dpsgd", "lr": 0.05}], "run": {"steps": 20},
+        ... }, overrides={"nodes": 8})
+        >>> plan.setting.graph.number_of_edges(), round(plan.setting.spectrum.gap, 3)
+        (8, 0.195)
     """
     folder = Path(source).parent if isinstance(source, str | Path) else None
     scenario = load(source, overrides=overrides or {}, algorithms=schemas(folder))
@@ -199,19 +225,42 @@ def prepare(source: Source, overrides: Mapping[str, Any] | None = None, device: 
 
 
 def schemas(folder: Path | None = None) -> AlgorithmSchemas:
-    """The parameters of all algorithms that a scenario may name: those of the table, and a user's own."""
+    """The parameters of all algorithms that a scenario may name: those of the table, and a user's own.
+
+    Args:
+        folder: where a user's own modules may lie, beside the current folder.
+
+    Returns:
+        The schema of each algorithm's keys.
+    """
     table = {name: entry.parameters for name, entry in ALGORITHMS.items()}
     return AlgorithmSchemas(table, lambda name: find(name, ALGORITHMS, folder).parameters)
 
 
 def shortened(setting: Setting, steps: int) -> Setting:
-    """The same setting with a budget of a few steps."""
+    """The same setting with a budget of a few steps.
+
+    Args:
+        setting: topology, mixing matrix and problem, which stay.
+        steps: of each node.
+
+    Returns:
+        A setting that evaluates at the start and at the end only.
+    """
     short = setting.scenario.run.model_copy(update={"steps": steps, "epochs": None, "evaluate_every": steps})
     return replace(setting, scenario=setting.scenario.model_copy(update={"run": short}))
 
 
 def expected_steps(setting: Setting, trial: Mapping[str, Any]) -> float:
-    """How many steps a run will take, as far as a trial of a few steps can tell."""
+    """How many steps a run will take, as far as a trial of a few steps can tell.
+
+    Args:
+        setting: has the budget.
+        trial: the summary of the trial, for its steps per epoch and per simulated second.
+
+    Returns:
+        Steps of each node: the first budget to be used up.
+    """
     run_spec = setting.scenario.run
     steps = [float(run_spec.steps)] if run_spec.steps is not None else []
     if run_spec.epochs is not None:
@@ -223,7 +272,16 @@ def expected_steps(setting: Setting, trial: Mapping[str, Any]) -> float:
 
 @contextmanager
 def limited_threads(threads: int) -> Iterator[None]:
-    """Lets torch use so many threads: a part of the scenario, since it changes the order of sums."""
+    """Lets torch use so many threads: a part of the scenario, since it changes the order of sums.
+
+    Args:
+        threads: of one operation of torch, until the block ends.
+
+    Example:
+        >>> with limited_threads(1):
+        ...     torch.get_num_threads()
+        1
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

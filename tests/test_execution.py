@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import simnet
-from simnet.execution import quiet_collector, reached
+from simnet.evaluation import reached
+from simnet.execution import quiet_collector
 from tests.clock.building import prepared, scenario
 
 CLOCK: dict[str, Any] = {

@@ -30,6 +30,16 @@ def adpsgd(node: Node, *, lr: Schedule) -> Program:
 
     Message: one vector each way for each average. Asynchronous: there is no waiting rule to choose.
 
+    Example:
+        >>> import simnet
+        >>> problem = {"kind": "quadratic", "curvature": [[1.0]], "optimum": [[0.0], [1.0], [2.0], [3.0]]}
+        >>> result = simnet.run({
+        ...     "nodes": 4, "topology": "ring", "problem": problem, "compute": {"time": "1 s"},
+        ...     "algorithms": [{"name": "adpsgd", "lr": 0.5}], "run": {"steps": 2, "evaluate_every": 1},
+        ... })
+        >>> result.metrics["optimum_distance"].tolist()  # averaging leaves the average model where it is
+        [1.5, 0.75, 0.375]
+
     Reference: Lian, Zhang, Zhang, Liu: Asynchronous Decentralized Parallel Stochastic Gradient Descent. ICML 2018,
     Algorithm 1.
     """

@@ -43,6 +43,16 @@ def allreduce(node: Node, *, lr: Schedule, exchange: Exchange = "ring", chunks: 
 
     Message: see `exchange`; the topology plays no role. Every node waits for all others; no message may be missing.
 
+    Example:
+        >>> import simnet
+        >>> problem = {"kind": "quadratic", "curvature": [[1.0]], "optimum": [[0.0], [1.0], [2.0], [3.0]]}
+        >>> result = simnet.run({
+        ...     "nodes": 4, "topology": "ring", "problem": problem, "network": {"latency": "1 s", "bandwidth": "8 bit/s"},
+        ...     "algorithms": [{"name": "allreduce", "lr": 0.5}], "run": {"steps": 2, "evaluate_every": 1},
+        ... })
+        >>> result.metrics["time_s"].tolist()  # M = 32 bit: 2 (4 - 1) (1 s + 32 bit / (4 * 8 bit/s)) = 12 s
+        [0.0, 12.0, 24.0]
+
     Reference: Patarasuk, Yuan: Bandwidth Optimal All-reduce Algorithms for Clusters of Workstations. JPDC 69, 2009
     (ring); Thakur, Rabenseifner, Gropp: Optimization of Collective Communication Operations in MPICH. IJHPCA 19, 2005
     (halving and doubling).
@@ -61,6 +71,16 @@ def ring(node: Node, vector: Vector, k: int) -> Reduction:
     """Reduce-scatter, then all-gather, around the ring 0 -> 1 -> ... -> n - 1 -> 0, a share 1/n of the vector at a time.
 
     ``shares[c]`` is the sum of the c-th share as far as this node knows it; in the end all of them are complete.
+
+    Args:
+        node: the node that runs this.
+        vector: its term of the sum, [D].
+        k: the step, which tells this exchange's messages from the next one's.
+
+    Returns:
+        The sum over all nodes, [D].
+
+    Reference: Patarasuk, Yuan 2009.
     """
     n, i = node.num_nodes, node.id
     left, right = (i - 1) % n, (i + 1) % n
@@ -80,6 +100,16 @@ def halving_doubling(node: Node, vector: Vector, k: int) -> Reduction:
     """Recursive halving, then doubling, among the first 2^m nodes; each further node hands its vector to a partner.
 
     All that a node still sums has the same contributions, so one sum stands for the share that it is responsible for.
+
+    Args:
+        node: the node that runs this.
+        vector: its term of the sum, [D].
+        k: the step, which tells this exchange's messages from the next one's.
+
+    Returns:
+        The sum over all nodes, [D].
+
+    Reference: Thakur, Rabenseifner, Gropp 2005 (Rabenseifner's algorithm).
     """
     n, i = node.num_nodes, node.id
     power = 1 << (n.bit_length() - 1)
@@ -103,7 +133,18 @@ def halving_doubling(node: Node, vector: Vector, k: int) -> Reduction:
 
 
 def swap(node: Node, partner: int, vector: Vector, share: float, tag: Any) -> Reduction:
-    """Exchanges a share of a vector with a partner."""
+    """Exchanges a share of a vector with a partner.
+
+    Args:
+        node: the node that runs this.
+        partner: the other one, which swaps with this node under the same tag.
+        vector: holds the share, [D].
+        share: of the vector's bits, in (0, 1].
+        tag: tells the two messages from all others.
+
+    Returns:
+        The partner's vector.
+    """
     node.send(partner, Payload(vector, share * node.vector_bits), tag)
     received = yield node.receive(partner, tag)
     theirs: Vector = received[partner]
@@ -111,7 +152,19 @@ def swap(node: Node, partner: int, vector: Vector, share: float, tag: Any) -> Re
 
 
 def through_server(node: Node, vector: Vector, k: int, chunks: int) -> Reduction:
-    """Sends the vector to the server, which is machine n, and waits for the sum, in chunks."""
+    """Sends the vector to the server, which is machine n, and waits for the sum, in chunks.
+
+    Args:
+        node: the node that runs this.
+        vector: its term of the sum, [D].
+        k: the step.
+        chunks: messages that the vector is cut into, each way.
+
+    Returns:
+        The sum over all nodes, [D].
+
+    Reference: Li et al.: Scaling Distributed Machine Learning with the Parameter Server. OSDI 2014.
+    """
     server = node.num_nodes
     for c in range(chunks):
         node.send(server, Payload(vector, node.vector_bits / chunks), tag=(k, c))
@@ -125,14 +178,37 @@ def through_server(node: Node, vector: Vector, k: int, chunks: int) -> Reduction
 def server_program(
     parameters: Mapping[str, Any], num_nodes: int, vector_bits: float
 ) -> Callable[[Machine], Program] | None:
-    """The program of the extra machine, where there is one."""
+    """The program of the extra machine, where there is one.
+
+    Args:
+        parameters: of the scenario's entry.
+        num_nodes: n.
+        vector_bits: size of a vector on the wire [bit].
+
+    Returns:
+        What makes the program out of that machine; None unless the exchange is ``parameter_server``.
+
+    Example:
+        >>> server_program({"exchange": "ring", "chunks": 1}, 4, 320.0) is None
+        True
+    """
     if parameters["exchange"] != "parameter_server":
         return None
     return lambda machine: parameter_server(machine, num_nodes, vector_bits, parameters["chunks"])
 
 
 def parameter_server(machine: Machine, num_nodes: int, vector_bits: float, chunks: int) -> Program:
-    """The extra machine: sums what all nodes sent and sends the sum back, chunk after chunk; summing takes no time."""
+    """The extra machine: sums what all nodes sent and sends the sum back, chunk after chunk; summing takes no time.
+
+    Args:
+        machine: number n; it has no model.
+        num_nodes: n, whom it serves in the order of their numbers.
+        vector_bits: size of a vector on the wire [bit].
+        chunks: messages that a vector comes in.
+
+    Yields:
+        The events that the server waits for; it never ends by itself.
+    """
     for k in count():
         for c in range(chunks):
             total = None
@@ -144,7 +220,14 @@ def parameter_server(machine: Machine, num_nodes: int, vector_bits: float, chunk
 
 
 def complete(shares: list[Vector]) -> Vector:
-    """The whole vector out of shares that were summed in different orders, all of them over the same nodes."""
+    """The whole vector out of shares that were summed in different orders, all of them over the same nodes.
+
+    Args:
+        shares: sums of n terms each; simnet sums whole vectors and only lets shares travel.
+
+    Returns:
+        One of them, [D]: they differ by rounding only, and a real all-reduce has one order for each share too.
+    """
     assert all(len(share.rows) == len(shares[0].rows) for share in shares)
     return shares[0]
 

@@ -49,6 +49,16 @@ def detag(
     Message: two vectors (xt and y, in one message) to every neighbor in each step; gradients overlap with it. Needs W
     doubly stochastic and every neighbor's message.
 
+    Example:
+        >>> import simnet
+        >>> problem = {"kind": "quadratic", "curvature": [[1.0]], "optimum": [[0.0], [1.0], [2.0], [3.0]]}
+        >>> result = simnet.run({
+        ...     "nodes": 4, "topology": "ring", "problem": problem,
+        ...     "algorithms": [{"name": "detag", "lr": 0.5, "gossip_rounds": 1}], "run": {"steps": 2, "evaluate_every": 1},
+        ... })
+        >>> result.metrics["optimum_distance"].tolist()  # the first phase only fills the tracker
+        [1.5, 1.5, 0.75]
+
     Reference: Lu, De Sa: Decentralized Learning: Theoretical Optimality and Practical Improvements. JMLR 24, 2023,
     Algorithm 2 as listed: the tracker starts at 0 and its increment comes after the gossip, so it is one phase late.
     """
@@ -78,12 +88,17 @@ def acceleration(rho: float | None) -> float:
     Args:
         rho: ``||W - J||_2``; None if it was not computed.
 
+    Returns:
+        eta, in [0, 1).
+
     Raises:
         ParameterError: if rho is not known.
 
     Example:
         >>> round(acceleration(0.6), 6), acceleration(0.0)
         (0.111111, 0.0)
+
+    Reference: Liu, Morse: Accelerated Linear Iterations for Distributed Averaging. Annual Reviews in Control 35, 2011.
     """
     if rho is None:
         raise ParameterError("eta: found auto, but the spectral gap is not computed for so many nodes; give a number")
@@ -100,6 +115,12 @@ def check_eta(parameters: Mapping[str, Any], rho: float | None) -> None:
 
     Raises:
         ParameterError: if that is what they say.
+
+    Example:
+        >>> check_eta({"eta": 0.2}, None)
+        >>> check_eta({"eta": "auto"}, None)
+        Traceback (most recent call last):
+        simnet.errors.ParameterError: eta: found auto, but the spectral gap is not computed for so many nodes; give a number
     """
     if parameters["eta"] == "auto":
         acceleration(rho)

@@ -30,6 +30,16 @@ def dpsgd(node: Node, *, lr: Schedule, order: Literal["cta", "atc"] = "cta") -> 
     Message: one vector to every neighbor in each step. Needs W doubly stochastic. Tolerates missing and old messages:
     a missing neighbor's weight goes to oneself, and then the mean of the models is no longer preserved exactly.
 
+    Example:
+        >>> import simnet
+        >>> problem = {"kind": "quadratic", "curvature": [[1.0]], "optimum": [[0.0], [1.0], [2.0], [3.0]]}
+        >>> result = simnet.run({
+        ...     "nodes": 4, "topology": "ring", "problem": problem,
+        ...     "algorithms": [{"name": "dpsgd", "lr": 0.5}], "run": {"steps": 2, "evaluate_every": 1},
+        ... })
+        >>> result.metrics["optimum_distance"].tolist()  # the average model does what SGD does: (1 - lr)^k 1.5
+        [1.5, 0.75, 0.375]
+
     Reference: Lian, Zhang, Zhang, Hsieh, Zhang, Liu: Can Decentralized Algorithms Outperform Centralized Algorithms?
     NeurIPS 2017, Algorithm 1.
     """

@@ -47,6 +47,16 @@ def moniqua(
     Message: b D bits to every neighbor in each step, no scale; gradients overlap with it. Needs W symmetric and doubly
     stochastic. Tolerates messages that a deadline drops: such a neighbor is left out of the sum.
 
+    Example:
+        >>> import simnet
+        >>> problem = {"kind": "quadratic", "curvature": [[1.0]], "optimum": [[0.0], [1.0], [2.0], [3.0]]}
+        >>> result = simnet.run({
+        ...     "nodes": 4, "topology": "ring", "problem": problem, "run": {"steps": 2, "evaluate_every": 1},
+        ...     "algorithms": [{"name": "moniqua", "lr": 0.5, "theta": 2.0, "bits": 4}],
+        ... })
+        >>> result.metrics["bits_sent"].tolist()  # 4 nodes, 2 neighbors each, 4 bits for each of D = 1 numbers
+        [0.0, 32.0, 64.0]
+
     Reference: Lu, De Sa: Moniqua: Modulo Quantized Communication in Decentralized SGD. ICML 2020, Algorithm 1.
     """
     quantize = ModuloQuantizer(theta, bits, quantizer)

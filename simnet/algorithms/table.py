@@ -100,7 +100,14 @@ def algorithm(**facts: Any) -> Callable[[Algorithm], Algorithm]:
 
 
 def own_entry(program: Algorithm) -> Entry:
-    """The row of a user's own algorithm."""
+    """The row of a user's own algorithm.
+
+    Args:
+        program: the generator function, with what `algorithm` stated about it, if anything.
+
+    Returns:
+        Its row; what was not stated is as in `Entry`.
+    """
     return Entry(program, **{"paper": "own", "message": "its own", **getattr(program, "__simnet__", {})})
 
 
@@ -112,8 +119,16 @@ def find(name: str, table: Mapping[str, Entry], folder: Path | None = None) -> E
         table: name -> row.
         folder: where a user's module may lie, beside the current folder and the Python path.
 
+    Returns:
+        The table's row, or one made for the user's own.
+
     Raises:
         ParameterError: if there is no such algorithm, or its module cannot be imported.
+
+    Example:
+        >>> find("dspgd", {"dpsgd": None})
+        Traceback (most recent call last):
+        simnet.errors.ParameterError: found 'dspgd'; allowed: dpsgd, or an import path module:function; did you mean dpsgd?
     """
     if name in table:
         return table[name]
@@ -134,7 +149,11 @@ def find(name: str, table: Mapping[str, Entry], folder: Path | None = None) -> E
 
 @contextmanager
 def searched(folder: Path | None) -> Iterator[None]:
-    """Lets imports find modules in the current folder and in this one."""
+    """Lets imports find modules in the current folder and in this one, until the block ends.
+
+    Args:
+        folder: the scenario's; None for the current folder alone.
+    """
     before = list(sys.path)
     sys.path[:0] = [str(Path.cwd()), *([str(folder)] if folder else [])]
     try:

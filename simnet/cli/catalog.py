@@ -53,6 +53,10 @@ def algorithm_rows() -> Rows:
 
     Returns:
         The rows in the order of the table.
+
+    Example:
+        >>> algorithm_rows()[0][:3]
+        ('sgd', 'one model, the data of all nodes pooled, n times the mini-batch, no network', 'Robbins, Monro 1951')
     """
     return [
         (e.name, e.sentence.removesuffix("."), e.paper, e.message, ", ".join(e.tolerates) or "-") for e in ALGORITHMS.values()
@@ -64,6 +68,10 @@ def mixing_rows() -> Rows:
 
     Returns:
         The rows in the order of the table.
+
+    Example:
+        >>> [name for name, _ in mixing_rows()]
+        ['metropolis', 'uniform', 'max_degree', 'best_constant', 'lazy']
     """
     return [(name, _first_line(rule)) for name, rule in MIXINGS.items()]
 
@@ -73,6 +81,11 @@ def metric_rows() -> Rows:
 
     Returns:
         Metrics first.
+
+    Example:
+        >>> metric_rows()[-3:-1]
+        [('time_s', 'axis: when the last node had completed this step [s]', '-'),
+         ('bits_sent', 'axis: sent by all nodes together [bit]', '-')]
     """
     good = {"min": "less", "max": "more", None: "-"}
     rows = [(metric.name, metric.description, good[metric.better]) for metric in METRICS.values()]
@@ -96,6 +109,10 @@ def part_rows(*path: str) -> Callable[[], Rows]:
 
     Returns:
         A function that gives one row for each kind: word, keys with their defaults, sentence.
+
+    Example:
+        >>> [(word, keys) for word, keys, _ in part_rows("problem", "partition")()]
+        [('iid', '-'), ('label_sorted', 'shuffled = 0'), ('dirichlet', 'concentration')]
     """
 
     def rows() -> Rows:

@@ -14,7 +14,13 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that complains in one line."""
+    """A parser that complains in one line.
+
+    Example:
+        >>> Parser(prog="simnet").error("no such word")
+        Traceback (most recent call last):
+        SystemExit: 2
+    """
 
     def error(self, message: str) -> NoReturn:
         """Say what was wrong and where to read on.

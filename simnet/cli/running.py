@@ -103,6 +103,12 @@ def interruption(result: Result, out: Path) -> str:
 
     Returns:
         One sentence.
+
+    Example:
+        >>> from simnet.result import RunRecord
+        >>> scenario = {"algorithms": ["dpsgd", "detag"], "seeds": [1]}
+        >>> interruption(Result([RunRecord("dpsgd", 1, "done", "", [], {})], scenario, ""), Path("runs/short"))
+        'interrupted: finished runs dpsgd (seed 1) are in runs/short; detag was not finished'
     """
     finished = {(record.algorithm, record.seed) for record in result.records}
     seeds = list(dict.fromkeys([*(result.scenario.get("seeds") or []), *(seed for _, seed in finished)]))
@@ -133,4 +139,4 @@ def folder_name(name: str) -> str:
 
 
 def void(_: object) -> None:
-    """Forget a return value."""
+    """Forget a return value, where a callback must return nothing."""

@@ -3,7 +3,19 @@
 from simnet.clock.clock import Clock
 from simnet.clock.compute import compute_times
 from simnet.clock.events import ComputeEvent, Message, Receipt
-from simnet.clock.machine import Machine, Payload, Program
+from simnet.clock.machine import Machine, Payload
 from simnet.clock.network import Network
+from simnet.clock.process import Process, Program
 
-__all__ = ["Clock", "ComputeEvent", "Machine", "Message", "Network", "Payload", "Program", "Receipt", "compute_times"]
+__all__ = [
+    "Clock",
+    "ComputeEvent",
+    "Machine",
+    "Message",
+    "Network",
+    "Payload",
+    "Process",
+    "Program",
+    "Receipt",
+    "compute_times",
+]

@@ -11,6 +11,7 @@ import simpy
 # The order of simultaneous events is part of the model, so that it cannot depend on who was scheduled first: ends of
 # computations by node, then ends of fluid flows, then messages by (sender, receiver), then deadlines, which so see every
 # message of their own moment; last, the rates of fluid flows are found anew, once for all that happened.
+START: Final = 0
 WAKE: Final = 1
 MESSAGE: Final = 1 << 40
 FLOW_END: Final = MESSAGE - 1

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import simpy
 
+from simnet.clock.causes import Cause, Origin
 from simnet.clock.clock import WAKE, Clock
 from simnet.errors import AlgorithmError
 
 Callbacks = list[Callable[[Any], None]]
+
+
+class Computer(Protocol):
+    """Whoever computes: what a computation must know of its machine."""
+
+    id: int
+    clock: Clock
+    chain: Cause
+
+    def computed(self, event: ComputeEvent) -> None:
+        """Goes on because a computation that it had to wait for is over."""
+        ...
 
 
 class ComputeEvent(simpy.Event):
@@ -19,19 +32,21 @@ class ComputeEvent(simpy.Event):
     It goes into the clock's queue only when somebody waits for it; most computations are over before anybody asks.
 
     Args:
-        clock: the run's clock.
-        end: when the computation is over, in simulated seconds.
-        node: whose it is; simultaneous ends come in the order of the nodes.
+        machine: whose it is; simultaneous ends come in the order of the machines.
+        start: when it begins, in simulated seconds.
+        end: when it is over.
         value: its result, a deferred vector.
     """
 
     _ok = True
-    __slots__ = ("_value", "_waiting", "end", "env", "node")
+    __slots__ = ("_value", "_waiting", "before", "end", "env", "machine", "start")
 
-    def __init__(self, clock: Clock, end: float, node: int, value: Any) -> None:
-        self.env: Clock = clock
+    def __init__(self, machine: Computer, start: float, end: float, value: Any) -> None:
+        self.env: Clock = machine.clock
+        self.machine = machine
+        self.start = start
         self.end = end
-        self.node = node
+        self.before = machine.chain
         self._value = value
         self._waiting: Callbacks | None = None
 
@@ -39,8 +54,8 @@ class ComputeEvent(simpy.Event):
     def callbacks(self) -> Callbacks | None:
         """Whom to call at the end; None once that has passed, which is how SimPy asks whether an event is over."""
         if self._waiting is None and self.env._now < self.end:
-            self._waiting = []
-            self.env.at(self.end, self, WAKE + self.node)
+            self._waiting = [self.machine.computed]
+            self.env.at(self.end, self, WAKE + self.machine.id)
         return self._waiting
 
     @callbacks.setter
@@ -84,19 +99,28 @@ class Message(Transfer):
         payload: what the algorithm sent.
         bits: its size on the wire.
         step: the sender's step when it was sent.
+        origin: what had to happen before it was sent, and when that was.
         arrive: the one function that is called with the message when it arrives.
     """
 
-    __slots__ = ("payload", "sender", "step", "tag")
+    __slots__ = ("origin", "payload", "sender", "step", "tag")
 
     def __init__(
-        self, sender: int, tag: Any, payload: Any, bits: float, step: int, arrive: tuple[Callable[[Message], None]]
+        self,
+        sender: int,
+        tag: Any,
+        payload: Any,
+        bits: float,
+        step: int,
+        origin: Origin,
+        arrive: tuple[Callable[[Message], None]],
     ) -> None:
         self.sender = sender
         self.tag = tag
         self.payload = payload
         self.bits = bits
         self.step = step
+        self.origin = origin
         self.callbacks = arrive  # type: ignore[assignment]  # a tuple that all messages of a link share
 
 

@@ -10,51 +10,15 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
-from typing import TYPE_CHECKING, Any
 
 import simpy
 
 from simnet.clock.clock import FLOW_END, SETTLE, Clock
-from simnet.clock.events import Transfer
-from simnet.clock.max_min import updated_rates
-
-if TYPE_CHECKING:
-    from simnet.clock.network import Resource
+from simnet.clock.flows import Flow, updated_rates
+from simnet.clock.links import Resource
 
 TOGETHER = 1e-13
 """Flows whose ends differ by at most this share of the time that has passed end together: more than rounding."""
-
-
-class Flow(simpy.Event):
-    """A transfer that takes bandwidth; as an event, the moment when it begins to.
-
-    Args:
-        transfer: the event that happens when the last bit is delivered.
-        path: the resources that it crosses, each once.
-        priority: the place of the transfer among simultaneous events.
-        begin: is called with the flow when it begins.
-    """
-
-    _ok = True
-    __slots__ = ("bottleneck", "callbacks", "end", "left", "path", "priority", "rate", "since", "transfer")
-
-    def __init__(self, transfer: Transfer, path: tuple[Resource, ...], priority: int, begin: tuple[Any]) -> None:
-        self.transfer = transfer
-        self.path = path
-        self.priority = priority
-        self.callbacks = begin  # type: ignore[assignment]  # a tuple that all flows share
-        self.left = transfer.bits
-        self.rate = 0.0
-        self.since = 0.0
-        self.end = inf
-        self.bottleneck = path[0]
-
-    def go_on(self, rate: float, now: float) -> None:
-        """Flows at another rate from now on."""
-        self.left = max(0.0, self.left - self.rate * (now - self.since))
-        self.since = now
-        self.rate = rate
-        self.end = now + self.left / rate if rate else inf
 
 
 class Fluid:
@@ -71,7 +35,7 @@ class Fluid:
         begin: what a `Flow` needs to be told.
 
     Example:
-        >>> from simnet.clock.network import Resource
+        >>> from simnet.clock.events import Transfer
         >>> clock = Clock()
         >>> fluid = Fluid(clock)
         >>> nic = Resource(8.0)
@@ -130,8 +94,8 @@ class Fluid:
 
     def _settle(self) -> None:
         """Finds the rates after all that has happened at this moment."""
-        now = self.clock._now
-        for flow, rate, bottleneck in zip(*updated_rates(self.crossing, self._affected()), strict=True):
+        now, affected = self.clock._now, self._affected()
+        for flow, rate, bottleneck in zip(*updated_rates(self.crossing, affected), strict=True) if affected else ():
             flow.bottleneck = bottleneck
             if rate != flow.rate:
                 flow.go_on(rate, now)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Collection, Generator, Hashable
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from typing import Any
 from weakref import ref
 
-import simpy
-
+from simnet.clock.causes import Cause, beginning
 from simnet.clock.clock import DEADLINE, Clock
-from simnet.clock.events import Message, Receipt
-from simnet.clock.network import Link, Network
+from simnet.clock.events import ComputeEvent, Message, Receipt
+from simnet.clock.links import Link
+from simnet.clock.network import Network
 from simnet.errors import AlgorithmError
-
-Program = Generator[simpy.Event, Any, None]
-"""What runs on a machine: it yields the events that it waits for."""
 
 Route = tuple[Link, tuple[Callable[[Message], None]]]
 """A link, and what happens at its end when a message arrives."""
@@ -43,6 +40,11 @@ class Machine:
         clock: the run's clock.
         network: tells when a message arrives.
         machines: all machines of the run by number, this one included once the run begins.
+
+    Attributes:
+        busy_until: when its last computation is over [s].
+        waited_s: how long it has had nothing to do, by the machine whose message ended that.
+        chain: what led to the last moment at which it went on (see `Cause`).
     """
 
     def __init__(self, number: int, clock: Clock, network: Network, machines: list[Machine]) -> None:
@@ -51,6 +53,9 @@ class Machine:
         self.network = network
         self.machines = machines
         self.step = 0
+        self.busy_until = 0.0
+        self.waited_s: defaultdict[int, float] = defaultdict(float)
+        self.chain: Cause = beginning(number)
         self.bits_sent = 0.0
         self.messages_sent = 0
         self.dropped_messages = 0
@@ -104,9 +109,9 @@ class Machine:
 
     def broadcast(self, routes: list[Route], content: Any, tag: Hashable, bits: float) -> None:
         """Sends the same message along several routes."""
-        sender, step, transmit = self.id, self.step, self.network.transmit
+        sender, step, transmit, origin = self.id, self.step, self.network.transmit, (self.chain, self.clock._now)
         for link, arrive in routes:
-            transmit(link, Message(sender, tag, content, bits, step, arrive))
+            transmit(link, Message(sender, tag, content, bits, step, origin, arrive))
         self.bits_sent += bits * len(routes)
         self.messages_sent += len(routes)
 
@@ -127,7 +132,7 @@ class Machine:
         """Like `collect`, but gives up after `deadline` seconds: then the value has what came, and what is late is dropped."""
         receipt = self.collect(senders, tag)
         if not receipt.processed:
-            alarm = Message(self.id, tag, ref(receipt), 0.0, self.step, (self._give_up,))
+            alarm = Message(self.id, tag, ref(receipt), 0.0, self.step, (self.chain, self.clock.now), (self._give_up,))
             self.clock.at(self.clock.now + deadline, alarm, DEADLINE + self.id)
         return receipt
 
@@ -151,7 +156,22 @@ class Machine:
         receipt.num_missing -= 1
         if not receipt.num_missing:
             del self.waiting[tag]
+            if receipt.callbacks:
+                self._woken(message)
             receipt.complete(box)
+
+    def _woken(self, message: Message) -> None:
+        """Goes on because of a message that it had to wait for."""
+        now, sender = self.clock._now, message.sender
+        idle_since = max(self.chain[2], self.busy_until)
+        if now > idle_since:
+            self.waited_s[sender] += now - idle_since
+        before, sent = message.origin
+        self.chain = (before, sent, now, sender, self.id)
+
+    def computed(self, event: ComputeEvent) -> None:
+        """Goes on because a computation that it had to wait for is over."""
+        self.chain = (event.before, event.start, event.end, self.id, self.id)
 
     def renew(self, message: Message) -> None:
         """A message arrives of which only the newest counts, whatever the order of arrival."""
@@ -199,11 +219,18 @@ class Machine:
             return link
 
     def _dispatch(
-        self, link: Link, content: Any, tag: Hashable, bits: float, arrive: Callable[[Message], None]
+        self,
+        link: Link,
+        content: Any,
+        tag: Hashable,
+        bits: float,
+        arrive: Callable[[Message], None],
+        chain: Cause | None = None,
     ) -> None:
         self.bits_sent += bits
         self.messages_sent += 1
-        self.network.transmit(link, Message(self.id, tag, content, bits, self.step, (arrive,)))
+        origin = (self.chain if chain is None else chain, self.clock.now)
+        self.network.transmit(link, Message(self.id, tag, content, bits, self.step, origin, (arrive,)))
 
     def _keep(self, message: Message) -> None:
         """Nobody waits for it: it has come early, or, after a deadline, too late."""
@@ -224,6 +251,9 @@ class Machine:
         if receipt is not None and not receipt.processed:
             self.late[receipt.tag] = len(receipt.missing)
             del self.waiting[receipt.tag]
+            if receipt.callbacks:
+                alarm.sender = receipt.missing[0]
+                self._woken(alarm)
             receipt.complete(receipt.box)
 
     def asked(self, question: Message) -> None:
@@ -231,22 +261,27 @@ class Machine:
         if self.is_locked:
             self.questions.append(question)
         else:
-            self._reply(question)
+            before, sent = question.origin
+            self._reply(question, (before, sent, self.clock.now, question.sender, self.id))
 
-    def _reply(self, question: Message) -> None:
+    def _reply(self, question: Message, chain: Cause) -> None:
         content, bits = self.pack(self.answer(question.sender, question.payload))
         asker = self.machines[question.sender]
-        self._dispatch(self._link(question.sender), content, "reply", bits, asker.replied)
+        self._dispatch(self._link(question.sender), content, "reply", bits, asker.replied, chain)
 
     def replied(self, reply: Message) -> None:
         """The reply arrives: unlocks, lets the waiting questions in, then wakes the process."""
         assert self.asking is not None
         receipt, then = self.asking
         self.asking = None
+        before, sent = reply.origin
+        arrived = (before, sent, self.clock.now, reply.sender, self.id)
         if then is not None:
             then(reply.payload)
         while self.questions:
-            self._reply(self.questions.popleft())
+            self._reply(self.questions.popleft(), arrived)
+        if receipt.callbacks:
+            self._woken(reply)
         receipt.complete(reply.payload)
 
     def _no_answer(self, sender: int, payload: Any) -> Any:

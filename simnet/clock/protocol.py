@@ -10,17 +10,15 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import simpy
 
 from simnet.clock.clock import Clock
 from simnet.clock.events import Transfer
-from simnet.clock.sharing import Fair, SharingRule, Unshared
+from simnet.clock.links import Path
+from simnet.clock.sharing import Fair, QueuedPath, SharingRule, Unshared
 from simnet.scenario import Protocol, StartUp
-
-if TYPE_CHECKING:
-    from simnet.clock.network import Path
 
 SEGMENT = 8 * 1448
 """Bits of a message that one TCP segment carries over Ethernet."""
@@ -29,7 +27,7 @@ Carry = Callable[[Any, Transfer, float], None]
 """A layer's, or the sharing rule's, `carry`; the path is a `Link` where the rule needs one."""
 
 
-def with_protocol(protocol: Protocol, rule: SharingRule, clock: Clock, back: Callable[[Any], Path | None]) -> Carry:
+def with_protocol(protocol: Protocol, rule: SharingRule | QueuedPath, clock: Clock, back: Callable[[Any], Path | None]) -> Carry:
     """What sends transfers by a sharing rule as a transport protocol would.
 
     Args:

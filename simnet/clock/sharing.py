@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heappush
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import simpy
 
 from simnet.clock.clock import Clock
 from simnet.clock.events import Transfer
-from simnet.clock.fluid import Flow, Fluid
-
-if TYPE_CHECKING:
-    from simnet.clock.network import Link, Path
+from simnet.clock.flows import Flow
+from simnet.clock.fluid import Fluid
+from simnet.clock.links import Link, Path
 
 
 class SharingRule(Protocol):
@@ -83,6 +82,40 @@ class Queued:
         self.clock.at(max(last_bit, link.downlink.free_at), transfer, link.priority)
 
 
+class QueuedPath:
+    """Sharing rule `queue` on a path of any number of limits, which only a task graph has.
+
+    A transfer comes to each limit with its first bit; the latency lies before the last one.
+
+    Args:
+        clock: the run's clock.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def carry(self, link: Path, transfer: Transfer, extra: float = 0.0) -> None:
+        """Arrives when the last limit on the way has served it."""
+        self._approach(link, transfer, 0, (self.clock._now, self.clock._now), link.latency + extra)
+
+    def _approach(self, link: Path, transfer: Transfer, k: int, bits_at: tuple[float, float], latency: float) -> None:
+        """Its first and its last bit leave for limit number k at these times."""
+        if k >= len(link.resources) - 1:
+            bits_at, latency = (bits_at[0] + latency, bits_at[1] + latency), 0.0
+        if k == len(link.resources):
+            self.clock.at(bits_at[1], transfer, link.priority)
+            return
+        entry = simpy.Event(self.clock)
+        entry._ok = True
+        entry.callbacks = [lambda _: self._enter(link, transfer, k, bits_at[1], latency)]
+        self.clock.at(bits_at[0], entry, link.priority)
+
+    def _enter(self, link: Path, transfer: Transfer, k: int, last_bit: float, latency: float) -> None:
+        limit = link.resources[k]
+        start = limit.start(transfer.bits, self.clock.now)
+        self._approach(link, transfer, k + 1, (start, max(last_bit, limit.free_at)), latency)
+
+
 class Fair:
     """Sharing rule `fair`: max-min fair fluid sharing of every limit on the way.
 
@@ -99,7 +132,7 @@ class Fair:
 
     def carry(self, link: Path, transfer: Transfer, extra: float = 0.0) -> None:
         """Arrives when its last bit does; it waits for the latency, then takes bandwidth."""
-        path = tuple(resource for resource in link.resources if resource.bandwidth != inf)
+        path = tuple([resource for resource in link.resources if resource.bandwidth != inf])
         start = self.clock._now + (link.latency + extra)
         if not path or not transfer.bits:
             self.clock.at(start, transfer, link.priority)

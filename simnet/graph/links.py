@@ -23,7 +23,12 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Links:
-    """The directed links of a graph as arrays: receivers[e] hears senders[e]."""
+    """The directed links of a graph as arrays: receivers[e] hears senders[e].
+
+    Attributes:
+        n: number of nodes.
+        receivers, senders: node numbers, [number of links].
+    """
 
     n: int
     receivers: NDArray[np.intp]
@@ -31,16 +36,35 @@ class Links:
 
     @classmethod
     def of(cls, graph: Graph) -> Links:
-        """The links of a networkx graph on 0..n-1."""
+        """The links of a networkx graph; an undirected edge is two.
+
+        Args:
+            graph: on 0..n-1.
+
+        Example:
+            >>> from simnet.graph import star
+            >>> Links.of(star(3)).degrees().tolist()
+            [2, 1, 1]
+        """
         sends = nx.to_scipy_sparse_array(graph, nodelist=range(len(graph)), weight=None, format="coo")
         return cls(len(graph), sends.col.astype(np.intp), sends.row.astype(np.intp))
 
     def degrees(self) -> NDArray[np.intp]:
-        """How many others each node hears. [n]."""
+        """How many others each node hears, [n]."""
         return np.bincount(self.receivers, minlength=self.n)
 
     def matrix(self, weights: NDArray[np.float64], own: NDArray[np.float64] | None = None) -> Weights:
-        """The matrix of these link weights; by default each node keeps what makes its row sum one."""
+        """The matrix of these link weights: W[receivers[e], senders[e]] = weights[e], W[i, i] = own[i].
+
+        Args:
+            weights: of each link, [number of links].
+            own: what each node gives itself, [n]; by default what makes its row sum one.
+
+        Example:
+            >>> from simnet.graph import ring
+            >>> Links.of(ring(3)).matrix(np.full(6, 0.25)).toarray()[0].tolist()
+            [0.5, 0.25, 0.25]
+        """
         if own is None:
             own = 1 - np.bincount(self.receivers, weights, minlength=self.n).astype(np.float64)
         nodes = np.arange(self.n)

@@ -48,6 +48,9 @@ def build_problem(spec: Any, nodes: int, seed: int, dtype: torch.dtype, device: 
         device: where data and models live.
         base: folder against which relative paths are resolved.
 
+    Returns:
+        The problem, its data on the device.
+
     Raises:
         ParameterError: when something is impossible; the message starts with the key inside the entry.
 

@@ -38,7 +38,11 @@ class SmallCNN(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * height * width, num_outputs))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits [b, outputs] of images [b, channels, height, width]."""
+        """The logits [b, outputs] of images.
+
+        Args:
+            images: [b, channels, height, width].
+        """
         return cast("Tensor", self.layers(images))
 
 

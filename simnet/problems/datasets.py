@@ -85,6 +85,14 @@ def split(name: str, x: Floats, y: Ints, classes: tuple[str, ...], test_fraction
         classes: names of the classes.
         test_fraction: share of each class that becomes test data.
         seed: the run's seed.
+
+    Returns:
+        The data set, both parts in the order of the arrays.
+
+    Example:
+        >>> dataset = split("coins", np.zeros((8, 3)), np.array([0, 1] * 4), ("heads", "tails"), 0.25, seed=1)
+        >>> dataset.train_x.shape, sorted(dataset.test_y.tolist())
+        ((6, 3), [0, 1])
     """
     train, test = stratified_split(y, test_fraction, seed)
     return Dataset(name, x[train], y[train], x[test], y[test], classes)
@@ -96,6 +104,9 @@ def digits(test_fraction: float, seed: int) -> Dataset:
     Args:
         test_fraction: share of each class that becomes test data.
         seed: the run's seed.
+
+    Returns:
+        The data set, S = 1,797 samples in all.
 
     Example:
         >>> digits(0.2, seed=1).sample_shape
@@ -128,6 +139,9 @@ def gaussian_mixture(
         separation: distance between two class means, in standard deviations of the noise.
         seed: the run's seed.
 
+    Returns:
+        The data set; samples are [F], and in random order.
+
     Example:
         >>> gaussian_mixture(4, 64, 10, 128, 100, 4.0, seed=1).train_x.shape
         (512, 64)
@@ -158,6 +172,9 @@ def logistic(
         heterogeneity: sigma_h^2, the variance of a local model's coordinates around the common ones.
         test_samples: test samples in all.
         seed: the run's seed.
+
+    Returns:
+        The data set; it says whose each training sample is, so no partition is chosen.
 
     Example:
         >>> logistic(4, 10, 100, 0.2, 40, seed=1).num_outputs

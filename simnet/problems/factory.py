@@ -22,6 +22,9 @@ def import_factory(spec: Any, base: Path) -> Callable[[], nn.Module]:
         spec: ``factory`` is ``module:function``; ``keywords`` go to the function.
         base: folder of the scenario, where the module may lie too.
 
+    Returns:
+        A function without arguments; every call builds a new module.
+
     Raises:
         ParameterError: when there is no such function.
 

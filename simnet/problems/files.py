@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 
 def read_csv(path: Path, label: str, test_fraction: float, seed: int) -> Dataset:
-    """A table with a header line, one sample a line; all columns but the label are features, used as they are.
+    r"""A table with a header line, one sample a line; all columns but the label are features, used as they are.
 
     Args:
         path: the file.
@@ -25,9 +25,20 @@ def read_csv(path: Path, label: str, test_fraction: float, seed: int) -> Dataset
         test_fraction: share of each class that becomes test data.
         seed: the run's seed.
 
+    Returns:
+        The data set; samples are [F], F the number of feature columns.
+
     Raises:
         ParameterError: for an unreadable file, a missing column, an empty label, a feature that is not a finite number
             (with line and column), or fewer than two classes.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = (file := Path(folder, "cats.csv")).write_text("weight,tail,cat\n4,25,yes\n30,40,no\n")
+        ...     dataset = read_csv(file, "cat", 0.0, seed=1)
+        >>> dataset.classes, dataset.train_x.tolist(), dataset.train_y.tolist()
+        (('no', 'yes'), [[4.0, 25.0], [30.0, 40.0]], [1, 0])
     """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig")
@@ -55,9 +66,20 @@ def read_npz(path: Path, test_fraction: float, seed: int) -> Dataset:
         test_fraction: share of each class that becomes test data, when the file has no test arrays.
         seed: the run's seed.
 
+    Returns:
+        The data set; samples have the shape that they have in x.
+
     Raises:
         ParameterError: for an unreadable file, missing or misshapen arrays, numbers that are not finite, or fewer
             than two classes.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savez(file := Path(folder, "images.npz"), x=np.zeros((6, 1, 8, 8)), y=np.array([3, 5] * 3))
+        ...     dataset = read_npz(file, 0.0, seed=1)
+        >>> dataset.classes, dataset.sample_shape
+        (('3', '5'), (1, 8, 8))
     """
     try:
         with np.load(path, allow_pickle=False) as archive:

@@ -16,13 +16,28 @@ class Loss(Protocol):
     """A loss per sample, its derivative, and what the outputs predict."""
 
     def values(self, outputs_BCb: Tensor, labels_Bb: Tensor) -> Tensor:
-        """The loss of every sample, [B, b]."""
+        """The loss of every sample, [B, b].
+
+        Args:
+            outputs_BCb: z, of each model for each sample.
+            labels_Bb: y, class numbers.
+        """
 
     def derivative(self, outputs_BCb: Tensor, labels_Bb: Tensor, weights: float | Tensor) -> Tensor:
-        """The derivative of ``weights * loss`` with respect to the outputs; weights: a number or [B or 1, b]."""
+        """The derivative of ``weights * loss`` with respect to the outputs, [B, C, b].
+
+        Args:
+            outputs_BCb: z, of each model for each sample.
+            labels_Bb: y, class numbers.
+            weights: of each sample's loss: a number, or [B or 1, b].
+        """
 
     def predictions(self, outputs_BCb: Tensor) -> Tensor:
-        """The most likely class of every sample, [B, b]."""
+        """The most likely class of every sample, [B, b].
+
+        Args:
+            outputs_BCb: z, of each model for each sample.
+        """
 
 
 class SoftmaxLoss:

@@ -46,35 +46,56 @@ class BatchedModel(ABC):
         self.num_parameters = sum(sizes)
 
     def views(self, flat_BD: Tensor) -> list[Tensor]:
-        """The parameters as views [B, *shape] of the rows, which may be strided or expanded."""
+        """The parameters as views [B, *shape] of the rows, one for each name in ``shapes``.
+
+        Args:
+            flat_BD: models or gradients; rows may be strided or expanded.
+        """
         rows = len(flat_BD)
         return [flat_BD[:, start:end].view(rows, *shape) for start, end, shape in self._spans]
 
     def state_dict(self, model_D: Tensor) -> dict[str, Tensor]:
-        """The flat model as named views."""
+        """The flat model as named views.
+
+        Args:
+            model_D: one model.
+        """
         return {name: view[0] for name, view in zip(self.shapes, self.views(model_D[None]), strict=True)}
 
     def is_shared(self, inputs: Tensor) -> bool:
-        """Whether inputs are [b, ...], the same for all models, and not [B, b, ...]."""
+        """Whether inputs are [b, ...], the same for all models, and not [B, b, ...].
+
+        Args:
+            inputs: of either shape.
+        """
         return inputs.dim() == len(self.input_shape) + 1
 
     @abstractmethod
     def initial(self, seed: int) -> Tensor:
-        """The start of a run, float64 [D]."""
+        """The start of a run, float64 [D].
+
+        Args:
+            seed: the run's seed.
+        """
 
     @abstractmethod
     def outputs(self, models_BD: Tensor, inputs: Tensor) -> Tensor:
-        """The outputs z_BCb for inputs [B, b, ...], or for inputs [b, ...] shared by all models."""
+        """The outputs z_BCb.
+
+        Args:
+            models_BD: one model per row; not changed.
+            inputs: [B, b, ...], or [b, ...] shared by all models.
+        """
 
     @abstractmethod
     def backward(self, models_BD: Tensor, inputs: Tensor, derivative: Derivative, out_BD: Tensor) -> None:
-        """Writes each model's gradient over its own inputs [B, b, ...].
+        """Writes each model's gradient over its own inputs.
 
         Args:
             models_BD: the models; not changed.
-            inputs: the samples.
-            derivative: maps the outputs z_BCb to the derivative of the loss with respect to them.
-            out_BD: receives the gradients.
+            inputs: the samples, [B, b, ...].
+            derivative: maps the outputs z_BCb to the derivative of the loss with respect to them, [B, C, b].
+            out_BD: receives the gradients; must not overlap ``models_BD``.
         """
 
 
@@ -93,6 +114,11 @@ class ModuleModel(BatchedModel):
 
     Raises:
         ParameterError: when the module cannot be built or does not map [b, *input_shape] to [b, C].
+
+    Example:
+        >>> model = ModuleModel(lambda: nn.Linear(4, 3), (4,), 3, torch.float32, torch.device("cpu"))
+        >>> model.outputs(torch.zeros(2, model.num_parameters), torch.ones(5, 4)).shape  # 2 models, 3 outputs, 5 samples
+        torch.Size([2, 3, 5])
     """
 
     cpu_bytes = 64 << 20

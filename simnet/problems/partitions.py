@@ -19,6 +19,9 @@ def iid(labels: Ints, nodes: int, rng: np.random.Generator) -> list[Ints]:
         nodes: n.
         rng: source of the order.
 
+    Returns:
+        Each node's sample indices.
+
     Example:
         >>> [len(part) for part in iid(np.zeros(7, dtype=np.int64), 3, np.random.default_rng(1))]
         [3, 2, 2]
@@ -37,6 +40,9 @@ def label_sorted(labels: Ints, nodes: int, rng: np.random.Generator, *, shuffled
         nodes: n.
         rng: source of the order.
         shuffled: X / 100, in [0, 1].
+
+    Returns:
+        Each node's sample indices; sizes differ by one at most.
 
     Example:
         >>> labels = np.array([1, 0, 1, 0])
@@ -61,6 +67,9 @@ def dirichlet(labels: Ints, nodes: int, rng: np.random.Generator, *, concentrati
         nodes: n.
         rng: source of order and proportions.
         concentration: > 0; small is heterogeneous, large is i.i.d.
+
+    Returns:
+        Each node's sample indices, of any number from one on.
 
     Example:
         >>> parts = dirichlet(np.arange(100) % 2, 4, np.random.default_rng(1), concentration=0.1)
@@ -88,6 +97,9 @@ def by_owner(owner: Ints, nodes: int) -> list[Ints]:
         owner: the node of each sample, [S].
         nodes: n.
 
+    Returns:
+        Each node's sample indices, ascending.
+
     Example:
         >>> [part.tolist() for part in by_owner(np.array([1, 0, 1]), 2)]
         [[1], [0, 2]]
@@ -114,7 +126,14 @@ PARTITIONS = {"iid": iid, "label_sorted": label_sorted, "dirichlet": dirichlet}
 
 
 def check_enough(num_samples: int, nodes: int) -> None:
-    """Raises a ParameterError when there are more nodes than training samples.
+    """Refuses fewer training samples than nodes: a node without one has no gradient.
+
+    Args:
+        num_samples: S.
+        nodes: n.
+
+    Raises:
+        ParameterError: if S < n.
 
     Example:
         >>> check_enough(10, 10)

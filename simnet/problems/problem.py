@@ -6,7 +6,7 @@ Shapes: ``N`` nodes, ``D`` parameters, ``B`` gradients in one batched call, ``b`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -43,17 +43,29 @@ class Problem(ABC):
 
     @abstractmethod
     def initial_model(self, seed: int) -> Tensor:
-        """The model [D] from which all nodes start."""
+        """The model [D] from which all nodes start.
+
+        Args:
+            seed: the run's seed.
+        """
 
     @abstractmethod
     def epoch_length(self, node: int) -> float:
-        """How many mini-batches make one pass over this node's own data."""
+        """How many mini-batches make one pass over this node's own data.
+
+        Args:
+            node: its number.
+        """
 
     @abstractmethod
-    def draws(self, node: int, seed: int) -> Callable[[], SampleIds]:
-        """A function whose every call gives the int64 sample ids [b] of the node's next mini-batch.
+    def draws(self, node: int, seed: int) -> Iterator[SampleIds]:
+        """The sample ids of the node's mini-batches, without end, in blocks: int64 ``[k, b]``, one row a mini-batch.
 
-        The ids come from the stream (seed, "batch", node) and from nothing else. They must not be changed in place.
+        They come from the stream (seed, "batch", node) and from nothing else.
+
+        Args:
+            node: its number.
+            seed: the run's seed.
         """
 
     @abstractmethod
@@ -68,19 +80,31 @@ class Problem(ABC):
 
     @abstractmethod
     def evaluate(self, models_ND: Tensor) -> dict[str, float]:
-        """The metrics of all nodes' models and of their average, in bounded memory (names: ``simnet.metrics``)."""
+        """The metrics of all nodes' models and of their average, in bounded memory (names: ``simnet.metrics``).
+
+        Args:
+            models_ND: one model per node; not changed.
+        """
 
     @abstractmethod
     def state_dict(self, model_D: Tensor) -> dict[str, Tensor]:
-        """The flat model as named tensors (views), as ``torch.nn.Module.load_state_dict`` wants them."""
+        """The flat model as named tensors (views), as ``torch.nn.Module.load_state_dict`` wants them.
+
+        Args:
+            model_D: one model.
+        """
 
     @abstractmethod
     def pooled(self, num_nodes_merged: int) -> Problem:
-        """The same objective f on ONE node: all data, mini-batches that many times as large."""
+        """The same objective f on ONE node: all data, mini-batches that many times as large.
+
+        Args:
+            num_nodes_merged: n, times which a mini-batch grows; its gradient's variance falls as that of a mean of n.
+        """
 
     @abstractmethod
     def class_table(self) -> pd.DataFrame | None:
-        """Training samples per class (columns) of each node (rows), where there are classes."""
+        """The number of training samples per class (columns) of each node (rows); None where there are no classes."""
 
     @abstractmethod
     def describe(self) -> str:
@@ -95,4 +119,4 @@ class Problem(ABC):
 
     @abstractmethod
     def ingredients(self) -> Iterable[object]:
-        """Tensors, and whatever else its ``repr`` tells apart, that a gradient is made of."""
+        """What a gradient is made of: tensors, and whatever else its ``repr`` tells apart."""

@@ -6,7 +6,7 @@ Shapes: ``N`` nodes, ``D`` parameters, ``B`` gradients in one batched call.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -77,9 +77,9 @@ class Quadratic(Problem):
         """One: a gradient sees the whole local objective."""
         return 1.0
 
-    def draws(self, node: int, seed: int) -> Callable[[], SampleIds]:
-        """A function whose every call gives the pair (node, noise key)."""
-        return _samples(node, seed, is_noisy=self.noise > 0).__next__
+    def draws(self, node: int, seed: int) -> Iterator[SampleIds]:
+        """Pairs (node, noise key), without end, in blocks ``[k, 2]``."""
+        return _samples(node, seed, is_noisy=self.noise > 0)
 
     def gradient(self, models_BD: Tensor, samples_Bb: Tensor, out_BD: Tensor) -> None:
         """Writes a_i (x - b_i), plus the noise that the sample's key stands for."""
@@ -154,6 +154,9 @@ def given_quadratic(
         dtype: of models and gradients.
         device: where they live.
 
+    Returns:
+        The problem; one row counts for all n nodes.
+
     Raises:
         ParameterError: when the arrays do not fit each other or ``nodes``, or there is no unique minimum.
 
@@ -199,6 +202,9 @@ def random_quadratic(
         dtype: of models and gradients.
         device: where they live.
 
+    Returns:
+        The problem; its minimum x* is the mean of the b_i.
+
     Example:
         >>> random_quadratic(5, 0.0, 10.0, 0.0, 4, 1, torch.float64, torch.device("cpu")).describe()
         'quadratic with 5 parameters on 4 nodes, noise 0'
@@ -229,6 +235,6 @@ def _samples(node: int, seed: int, *, is_noisy: bool) -> Iterator[SampleIds]:
     block = np.full((_BLOCK, 2), (node, 0), dtype=np.int64)
     while True:
         if is_noisy:
-            block = block.copy()  # rows given out earlier stay as they are
+            block = block.copy()  # what was given out earlier stays as it is
             block[:, 1] = rng.integers(-(2**63), 2**63, size=_BLOCK, dtype=np.int64)
-        yield from block
+        yield block

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,12 @@ _DEVICE_BYTES = 1 << 30  # working set of one chunk on a GPU
 
 @dataclasses.dataclass(frozen=True)
 class Samples:
-    """Samples on the device: inputs [S, ...] and labels [S]."""
+    """Samples on the device.
+
+    Attributes:
+        inputs: [S, ...].
+        labels: class numbers [S].
+    """
 
     inputs: Tensor
     labels: Tensor
@@ -37,7 +43,14 @@ class Samples:
         return len(self.labels)
 
     def chunks(self, size: int) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        """Consecutive parts of at most ``size`` samples."""
+        """Consecutive parts, each with its place, its inputs and its labels.
+
+        Args:
+            size: samples in a part; the last one may have fewer.
+
+        Yields:
+            Slice, inputs [size, ...] and labels [size].
+        """
         for start in range(0, len(self), size):
             part = slice(start, start + size)
             yield part, self.inputs[part], self.labels[part]
@@ -58,6 +71,16 @@ class Supervised(Problem):
         l2: regularization, >= 0.
         dtype: of data, models and gradients.
         device: where they live.
+
+    Example:
+        >>> from simnet.problems.datasets import digits
+        >>> from simnet.problems.dense import DenseModel
+        >>> from simnet.problems.losses import SoftmaxLoss
+        >>> dataset = digits(0.2, seed=1)
+        >>> parts = np.array_split(np.arange(len(dataset.train_y)), 4)
+        >>> problem = Supervised(dataset, parts, DenseModel([64, 10]), SoftmaxLoss(), batch_size=16)
+        >>> problem.num_parameters, round(problem.evaluate(torch.zeros(4, 650))["train_loss"], 6)  # ln 10
+        (650, 2.302585)
     """
 
     def __init__(
@@ -100,13 +123,12 @@ class Supervised(Problem):
         """Local samples over batch size; 1 for full batches."""
         return 1.0 if self.batch_size is None else (self._ends[node] - self._starts[node]) / self.batch_size
 
-    def draws(self, node: int, seed: int) -> Callable[[], SampleIds]:
-        """A function whose every call gives the int64 ids [b] of the node's next mini-batch."""
+    def draws(self, node: int, seed: int) -> Iterator[SampleIds]:
+        """The sample ids of the node's mini-batches, without end, in blocks ``[k, b]``."""
         start, end = self._starts[node], self._ends[node]
         if self.batch_size is None:
-            all_ids = np.arange(start, end, dtype=np.int64)
-            return lambda: all_ids
-        return _mini_batches(start, end, self.batch_size, stream(seed, "batch", node)).__next__
+            return itertools.repeat(np.arange(start, end, dtype=np.int64)[None])
+        return _mini_batches(start, end, self.batch_size, stream(seed, "batch", node))
 
     def gradient(self, models_BD: Tensor, samples_Bb: Tensor, out_BD: Tensor) -> None:
         """Writes the B mini-batch gradients, l2 included, chunk by chunk of a size that suits the device."""
@@ -252,7 +274,7 @@ class Supervised(Problem):
 
 
 def _mini_batches(start: int, end: int, batch_size: int, rng: np.random.Generator) -> Iterator[SampleIds]:
-    """Uniform draws with replacement, many mini-batches at a time: one costs 0.3 us instead of 6."""
+    """Uniform draws with replacement, many mini-batches at a time, which costs a twentieth of one at a time."""
     block = max(1, _DRAWN // batch_size)
     while True:
-        yield from rng.integers(start, end, size=(block, batch_size))
+        yield rng.integers(start, end, size=(block, batch_size))

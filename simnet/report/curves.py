@@ -63,6 +63,11 @@ def has_values(result: Result, metric: Metric) -> bool:
 
     Returns:
         False for one that was never measured, is NaN throughout, or is the same number throughout.
+
+    Example:
+        >>> records = [RunRecord("dpsgd", 1, "done", "", [{"accuracy": 0.1}, {"accuracy": 0.9}], {})]
+        >>> has_values(Result(records, {}, ""), METRICS["accuracy"])
+        True
     """
     values = {row.get(metric.name, math.nan) for record in result.records for row in record.metrics}
     return len({value for value in values if math.isfinite(value)}) > 1
@@ -76,6 +81,12 @@ def headline(result: Result) -> Metric | None:
 
     Returns:
         The metric, ``None`` if nothing was measured.
+
+    Example:
+        >>> rows = [{"accuracy": 0.1, "gradient_norm": 5.0}, {"accuracy": 0.9, "gradient_norm": 0.5}]
+        >>> result = Result([RunRecord("dpsgd", 1, "done", "", rows, {})], {"targets": {"gradient_norm": 1.0}}, "")
+        >>> headline(result).name
+        'gradient_norm'
     """
     wanted = [*(result.scenario.get("targets") or {}), *HEADLINES, *METRICS]
     return next((METRICS[name] for name in wanted if name in METRICS and has_values(result, METRICS[name])), None)
@@ -91,6 +102,16 @@ def curves(result: Result, metric: Metric, axis: Axis) -> list[Curve]:
 
     Returns:
         The curves in the order of the scenario.
+
+    Example:
+        >>> from simnet.metrics import AXES
+        >>> records = [
+        ...     RunRecord("dpsgd", seed, "done", "", [{"step": k, "accuracy": k * seed / 10} for k in (0, 1)], {})
+        ...     for seed in (2, 4)
+        ... ]
+        >>> (curve,) = curves(Result(records, {}, ""), METRICS["accuracy"], AXES["step"])
+        >>> [round(float(curve_end[-1]), 6) for curve_end in (curve.low, curve.mean, curve.high)]
+        [0.2, 0.3, 0.4]
     """
     found = []
     for index, label in enumerate(result.labels):

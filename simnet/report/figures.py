@@ -46,6 +46,13 @@ def plot(result: Result, metric: str | None = None, against: str = "step") -> Fi
 
     Raises:
         ParameterError: no metric or axis of that name, or nothing to draw.
+
+    Example:
+        >>> from simnet.result import RunRecord
+        >>> rows = [{"time_s": 0.0, "accuracy": 0.1}, {"time_s": 30.0, "accuracy": 0.9}]
+        >>> figure = plot(Result([RunRecord("dpsgd", 1, "done", "", rows, {})], {}, ""), against="time")
+        >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
+        ('simulated time [s]', 'test accuracy')
     """
     chosen = headline(result) if metric is None else find_metric(metric)
     axis = find_axis(against)
@@ -72,6 +79,13 @@ def overview(result: Result, metric: str | None = None) -> Figure:
 
     Raises:
         ParameterError: no metric of that name, or nothing to draw.
+
+    Example:
+        >>> from simnet.result import RunRecord
+        >>> rows = [{"step": 0, "time_s": 0.0, "accuracy": 0.1}, {"step": 9, "time_s": 30.0, "accuracy": 0.9}]
+        >>> figure = overview(Result([RunRecord("dpsgd", 1, "done", "", rows, {})], {}, ""))
+        >>> [axes.get_xlabel() for axes in figure.axes]
+        ['steps', 'simulated time [s]']
     """
     chosen = headline(result) if metric is None else find_metric(metric)
     panels = [] if chosen is None else [(AXES[name], curves(result, chosen, AXES[name])) for name in FIGURE_AXES]
@@ -118,6 +132,11 @@ def write_figure(figure: Figure, path: str | Path) -> Path:
 
     Raises:
         OutputError: another ending, or the file cannot be written.
+
+    Example:
+        >>> write_figure(Figure(), "curve.gif")
+        Traceback (most recent call last):
+        simnet.errors.OutputError: curve.gif: found the ending '.gif'; allowed: .png, .pdf, .svg
     """
     file = Path(path)
     ending = file.suffix.lower()

@@ -151,6 +151,14 @@ def linear(axis: MatplotlibAxis, *, is_share: bool = False, is_count: bool = Fal
         axis: the axis.
         is_share: whether its numbers read in per cent.
         is_count: whether its numbers are counts, whole ones, with k and M for thousands and millions.
+
+    Example:
+        >>> axes = Figure().subplots()
+        >>> axes.set_xlim(0, 50_000)
+        (0.0, 50000.0)
+        >>> linear(axes.xaxis, is_count=True)
+        >>> axes.xaxis.get_major_formatter()(25_000)
+        '25k'
     """
     axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10], integer=is_count))
     if is_share:
@@ -165,6 +173,14 @@ def logarithmic(axis: MatplotlibAxis) -> None:
 
     Args:
         axis: the axis, its scale and limits already set.
+
+    Example:
+        >>> axes = Figure().subplots()
+        >>> axes.set(yscale="log", ylim=(1, 50))
+        [...]
+        >>> logarithmic(axes.yaxis)
+        >>> [float(tick) for tick in axes.get_yticks() if 1 <= tick <= 50]
+        [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]
     """
     low, high = axis.get_view_interval()
     if math.log10(high / low) < _FEW_DECADES:

@@ -86,6 +86,15 @@ def final_table(result: Result, width: int = 120) -> Table:
 
     Returns:
         A table with one row for each algorithm; several seeds are mean and standard deviation of those that finished.
+
+    Example:
+        >>> summary = {"final": {"accuracy": 0.93}, "time_s": 90.0, "bits_sent": 3.1e9, "idle_share": 0.25}
+        >>> result = Result([RunRecord("dpsgd", 1, "done", "", [], summary)], {}, "")
+        >>> Console(width=70).print(final_table(result))
+                        test  simulated      data
+        algorithm   accuracy       time      sent   idle   status
+        ───────────────────────────────────────────────────────────
+        dpsgd         93.0 %       90 s  3.1 Gbit   25 %   done
     """
     metrics = _shown_metrics(result)
     widths = Console(width=10_000)
@@ -119,6 +128,10 @@ def target_table(result: Result, metric: Metric) -> Table | None:
     Returns:
         A table with one row for each algorithm: mean over the seeds that reached it, and how many did if not all;
         ``None`` if the scenario has no target for this metric.
+
+    Example:
+        >>> target_table(Result([], {"targets": {"accuracy": 0.9}}, ""), METRICS["accuracy"]).title
+        'to reach test accuracy 90 %'
     """
     targets = result.scenario.get("targets") or {}
     if metric.name not in targets:

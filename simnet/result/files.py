@@ -52,6 +52,11 @@ def check_output(directory: str | Path) -> None:
 
     Raises:
         OutputError: it is a file, a folder with something else in it, or not writable.
+
+    Example:
+        >>> check_output(__file__ + "/runs")
+        Traceback (most recent call last):
+        simnet.errors.OutputError: ...: nothing can be written in ...; choose another folder with --out
     """
     target = Path(directory).resolve()
     try:
@@ -78,6 +83,12 @@ def write_folder(directory: str | Path, fill: Callable[[Path], None]) -> None:
 
     Raises:
         OutputError: it cannot be written there. What was there before is untouched, as after any other error.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_folder(Path(folder, "a", "b"), lambda new: (new / "summary.json").touch())
+        ...     os.listdir(Path(folder, "a", "b"))
+        ['summary.json']
     """
     check_output(directory)
     target = Path(directory).resolve()
@@ -243,6 +254,11 @@ def read_folder(directory: str | Path) -> dict[str, Any]:
 
     Raises:
         OutputError: it is not there, or is no complete simnet result.
+
+    Example:
+        >>> read_folder("nowhere")
+        Traceback (most recent call last):
+        simnet.errors.OutputError: nowhere: no simnet result there (summary.json is missing); name a folder of runs/
     """
     folder = Path(directory)
     for marker in MARKERS:

@@ -21,7 +21,7 @@ class RunRecord:
         status: how it ended.
         message: why it ended like that, empty when it is done.
         metrics: one row for each evaluation: columns of ``AXES`` and ``METRICS``.
-        summary: the nested summary of DESIGN section 6; who and how it ended are filled in from the other fields.
+        summary: nested, as ``summary.json`` has it; who and how it ended are filled in from the other fields.
         models: the nodes' models ``[evaluations, n, D]``, if recorded.
         average_model: the final average model, parameter by parameter, if recorded.
 

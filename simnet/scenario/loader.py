@@ -70,7 +70,7 @@ def load_text(
     algorithms: AlgorithmSchemas,
     metrics: Collection[str] = tuple(METRICS),
 ) -> Scenario:
-    """Check a scenario that is already in memory, as `load` does a file.
+    r"""Check a scenario that is already in memory, as `load` does a file.
 
     Args:
         text: YAML.
@@ -84,6 +84,11 @@ def load_text(
 
     Raises:
         ScenarioError: as in `load`.
+
+    Example:
+        >>> load_text("nodes: 4\nnodes: 5", file="twice.yaml", algorithms=AlgorithmSchemas())
+        Traceback (most recent call last):
+        simnet.errors.ScenarioError: twice.yaml:2: found duplicate key "nodes" with value "5" ...
     """
     origin = Origin(file, base=Path(file).parent)
     return _read(read_yaml(text, file), origin, overrides, Known(algorithms, tuple(metrics)))

@@ -254,7 +254,7 @@ class GaussianMixture(DataSet):
 
 
 class Logistic(DataSet):
-    """Synthetic logistic regression (Alghunaim and Yuan, 2022): two classes, each node with its own true model.
+    """Synthetic logistic regression (Yuan, Alghunaim and Huang, 2023): two classes, each node with its own true model.
 
     Args:
         features: of a sample.

@@ -38,6 +38,14 @@ class Plain:
 
         Returns:
             The plain form; None after a complaint.
+
+        Raises:
+            ScenarioError: there are more than 20 million values, as a few aliases of aliases can make.
+
+        Example:
+            >>> plain = Plain()
+            >>> plain.convert({"nodes": 4, "mixing": 1j}), plain.complaints[0][0]
+            ({'nodes': 4, 'mixing': None}, ('mixing',))
         """
         self._num_values += 1
         if self._num_values > MAX_VALUES:
@@ -146,10 +154,15 @@ def read_text(path: Path) -> str:
         path: the file.
 
     Returns:
-        Its text.
+        Its text, without a byte-order mark.
 
     Raises:
         ScenarioError: it cannot be read, or is no text.
+
+    Example:
+        >>> read_text(Path("nowhere.yaml"))
+        Traceback (most recent call last):
+        simnet.errors.ScenarioError: nowhere.yaml: cannot be read: No such file or directory; allowed: the path of a YAML file
     """
     try:
         return path.read_bytes().decode("utf-8-sig")

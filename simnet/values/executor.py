@@ -22,6 +22,7 @@ from simnet.values.kernels import GRADIENT, Kernel
 from simnet.values.vector import PENDING, QUEUED, Operation, Row, Scalar
 
 by_key = attrgetter("key")
+inputs_of = attrgetter("inputs")
 Waves = dict[int, list[Operation]]
 
 
@@ -113,15 +114,17 @@ class WaveExecutor:
 
     def _waves(self, operations: Iterable[Operation]) -> tuple[Waves, Waves]:
         """What is pending among these and their ancestors, by level: linear combinations, and everything else."""
+        found: list[Operation] = []
+        parents: Iterable[Sequence[Operation]] = chain([list(operations)], map(inputs_of, found))  # grows as it is read
+        for inputs in parents:
+            for operation in inputs:
+                if operation.slot == PENDING:
+                    operation.slot = QUEUED
+                    found.append(operation)
         sums: Waves = defaultdict(list)
         others: Waves = defaultdict(list)
-        stack = list(operations)
-        while stack:
-            operation = stack.pop()
-            if operation.slot == PENDING:
-                operation.slot = QUEUED
-                (sums if operation.kernel is None else others)[operation.level].append(operation)
-                stack += [row for row in operation.inputs if row.slot == PENDING]
+        for operation in found:
+            (sums if operation.kernel is None else others)[operation.level].append(operation)
         return sums, others
 
     def _run(self, kernel: Kernel | None, wave: list[Operation]) -> None:
@@ -262,7 +265,7 @@ def combine(wave: list[Operation], arena: Arena, out_BD: torch.Tensor) -> None:
 
 def samples(wave: list[Operation], device: torch.device) -> torch.Tensor:
     """The sample indices of a batch of gradients, ``[B, b]``."""
-    numbers = bytearray().join([operation.constants for operation in wave])  # type: ignore[misc]  # faster than concatenate
+    numbers = bytearray().join([operation.constants for operation in wave])  # type: ignore[misc]  # a gradient's are bytes
     return torch.frombuffer(numbers, dtype=torch.int64).to(device).view(len(wave), -1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from struct import Struct
 from struct import pack as struct_pack
@@ -14,11 +14,12 @@ import numpy as np
 from simnet.errors import AlgorithmError
 from simnet.values.executor import Executor
 from simnet.values.kernels import GRADIENT, Kernel
-from simnet.values.vector import LAST_OF_BLOCK, Combination, Row, Scalar, Vector, level_after
+from simnet.values.vector import LAST_OF_BLOCK, Row, Scalar, Vector, level_after
 
 HASH_EVERY = 1 << 12
 MOST_TERMS = 20_000
-KEY_BYTES = Struct("<cQ")
+ONE = (1.0,)
+pack_key = Struct("<cQ").pack
 SHARED = 1 << 63
 
 
@@ -30,7 +31,7 @@ class Recorder:
     Args:
         node: the node's number, which goes into the keys of its operations.
         executor: computes what is recorded, sooner or later.
-        draw: gives the sample ids of the node's next mini-batch.
+        draws: the sample ids of the node's mini-batches, in blocks ``[k, b]``.
         shared: operations that several nodes recorded alike (see `shared`), common to all recorders of a run.
     """
 
@@ -38,14 +39,14 @@ class Recorder:
         self,
         node: int,
         executor: Executor,
-        draw: Callable[[], np.ndarray],
+        draws: Iterator[np.ndarray],
         shared: WeakValueDictionary[int, Row] | None = None,
     ) -> None:
         self.next_key = node << 40
         self.executor = executor
         self.freed = executor.freed
         self.is_eager = executor.eager
-        self.draw = draw
+        self.samples = mini_batches(draws)
         self.shared_rows: WeakValueDictionary[int, Row] = WeakValueDictionary() if shared is None else shared
         self.log = bytearray()
         self.hash = hashlib.sha256()
@@ -53,13 +54,13 @@ class Recorder:
     def gradient(self, x: Vector) -> Row:
         """A mini-batch gradient at `x`; the mini-batch is drawn now."""
         x = x if isinstance(x, Row) else self.row(x)
-        samples = self.draw()
+        samples = next(self.samples)
         key = self.next_key
         self.next_key = key + 1
-        row = Row(GRADIENT, (x,), samples, key, (x.level + 1) | LAST_OF_BLOCK, self.freed)  # type: ignore[arg-type]
+        row = Row(GRADIENT, (x,), samples, key, (x.level + 1) | LAST_OF_BLOCK, self.freed)
         log = self.log
-        log += KEY_BYTES.pack(b"G", x.key)
-        log += samples.data
+        log += pack_key(b"G", x.key)
+        log += samples
         if len(log) > HASH_EVERY:
             self._hash_log()
         return self._recorded(row) if self.is_eager else row
@@ -75,7 +76,7 @@ class Recorder:
         count = len(rows)
         if count == 1 and weights[0] == 1.0:
             if kind == b"X":
-                self.log += KEY_BYTES.pack(kind, rows[0].key)
+                self.log += pack_key(kind, rows[0].key)
             return rows[0]
         if count > MOST_TERMS:
             raise AlgorithmError(f"a sum has grown to {count} vectors; put what is carried on into node.keep(...)")
@@ -84,8 +85,7 @@ class Recorder:
         self.next_key = key + 1
         row = Row(None, rows, weights, key, level_after(rows), self.freed)
         if count:
-            assert isinstance(vector, Combination)
-            vector.rows, vector.weights = (row,), (1.0,)  # from now on it is that row
+            vector.rows, vector.weights = (row,), ONE  # type: ignore[misc]  # a combination: from now on it is that row
         return self._recorded(row) if self.is_eager else row
 
     def shared(self, vector: Vector) -> Row:
@@ -185,6 +185,24 @@ class SilentRecorder(Recorder):
         scalar = Scalar(kernel, (), 0)
         scalar.value, scalar.slot = 0.0, 0
         return scalar
+
+
+def mini_batches(blocks: Iterable[np.ndarray]) -> Iterator[bytes]:
+    """One mini-batch after the other: the digest and the batched call both want its sample ids as plain bytes.
+
+    Args:
+        blocks: of int64 sample ids, ``[k, b]`` each.
+
+    Returns:
+        An iterator over the rows of the blocks.
+
+    Example:
+        >>> len(next(mini_batches([np.zeros((2, 5), dtype=np.int64)])))
+        40
+    """
+    for block in blocks:
+        ids, size = block.tobytes(), block[0].nbytes
+        yield from [ids[start : start + size] for start in range(0, len(ids), size)]
 
 
 @cache

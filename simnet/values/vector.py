@@ -7,6 +7,7 @@ of rows that nobody has needed as a row yet, so that ``mix(...) - lr * gradient`
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import neg
 from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Vector:
         return Combination(self.rows + other.rows, self.weights + other.weights)
 
     def __sub__(self, other: Vector) -> Vector:
-        return Combination(self.rows + other.rows, self.weights + tuple([-w for w in other.weights]))
+        return Combination(self.rows + other.rows, (*self.weights, *map(neg, other.weights)))
 
     def __mul__(self, factor: float) -> Vector:
         return Combination(self.rows, tuple([factor * w for w in self.weights])) if factor else ZERO
@@ -79,7 +80,7 @@ class Operation:
     Attributes:
         kernel: what is done; None for a linear combination (then `constants` are its weights).
         inputs: the rows it needs; emptied once it is computed, so that they can be let go.
-        constants: numbers that belong to this operation alone (weights, sample indices, random keys).
+        constants: numbers that belong to this operation alone (weights, random keys; a gradient's sample ids as bytes).
         key: ``node << 40 | count``: which node recorded it, as which of its operations.
         level: where it stands in the canonical order of waves (see `CHEAP_BITS`).
         slot: where its result lies; `PENDING` or `QUEUED` until it is computed.

@@ -5,7 +5,7 @@ Shapes: ``N`` nodes, ``D`` parameters, ``K`` steps.
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import networkx as nx
@@ -29,7 +29,7 @@ def sampled_gradients(source: dict[str, Any], models_KND: np.ndarray) -> np.ndar
     num_steps, n, d = models_KND.shape
     gradients_KND = torch.empty((num_steps, n, d), dtype=torch.float64)
     for i in range(n):
-        draw = setting.problem.draws(i, setting.seed)
+        draw = chain.from_iterable(setting.problem.draws(i, setting.seed)).__next__
         for k in range(num_steps):
             x_1D = torch.from_numpy(models_KND[k, i : i + 1])
             sample = torch.from_numpy(np.array(draw()))[None]

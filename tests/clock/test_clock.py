@@ -9,13 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simnet.clock import Clock, ComputeEvent
+from simnet.clock import Clock, ComputeEvent, Process
 from simnet.clock.clock import DEADLINE, MESSAGE, WAKE
 from simnet.errors import AlgorithmError
 from simnet.node import Node
 from tests.clock.building import failure, prepared, scenario
 from tests.clock.test_network import Setup
 from tests.clock.test_waiting import machines
+
+
+def computation(clock: Clock, end: float, value: Any) -> ComputeEvent:
+    """One that begins at 0, on a machine that has nothing else to do."""
+    _, (machine, *_) = machines(Setup())
+    machine.clock = clock
+    return ComputeEvent(machine, 0.0, end, value)
+
 
 PRIORITIES = [WAKE, WAKE + 1, MESSAGE, MESSAGE + 7, DEADLINE]
 
@@ -51,7 +59,7 @@ def test_nothing_happens_after_stop() -> None:
 def test_absolute_times_are_not_rounded() -> None:
     """The end of 0.1 + 0.2 seconds is that float, not now + (end - now)."""
     clock = Clock()
-    ends = [ComputeEvent(clock, end, 0, "value") for end in (0.1, 0.1 + 0.2)]
+    ends = [computation(clock, end, "value") for end in (0.1, 0.1 + 0.2)]
     assert not any(end.processed for end in ends)
     clock.run_until()
     assert clock.now == 0.1 + 0.2
@@ -61,7 +69,7 @@ def test_absolute_times_are_not_rounded() -> None:
 def test_a_computation_that_nobody_waits_for_takes_no_event() -> None:
     """A node that talks for longer than it computes asks for the gradient when it is long there."""
     clock = Clock()
-    event = ComputeEvent(clock, 1.0, 0, "gradient")
+    event = computation(clock, 1.0, "gradient")
     assert clock.is_idle
     clock.timeout(3.0)
     clock.run_until()
@@ -72,17 +80,33 @@ def test_a_failed_process_is_heard_of() -> None:
     clock = Clock()
 
     def failing() -> Iterator[Any]:
-        yield ComputeEvent(clock, 1.0, 0, None)
+        yield computation(clock, 1.0, None)
         raise KeyError("lost")
 
-    clock.process(failing())
+    process = Process(clock, failing())
     with pytest.raises(KeyError, match="lost"):
+        clock.run_until()
+    assert isinstance(process.error, KeyError)
+    assert not process.is_alive
+
+
+def test_a_program_that_yields_no_event_is_told_what_it_may_yield() -> None:
+    clock = Clock()
+
+    def helper() -> Iterator[Any]:
+        yield clock.timeout(1.0)
+
+    def forgetful() -> Iterator[Any]:
+        yield helper()
+
+    Process(clock, forgetful())
+    with pytest.raises(AlgorithmError, match=r"yields <generator .*; allowed: events .* called with `yield from`"):
         clock.run_until()
 
 
 def test_a_gradient_cannot_be_read_before_its_time() -> None:
     clock = Clock()
-    event = ComputeEvent(clock, 1.0, 0, "gradient")
+    event = computation(clock, 1.0, "gradient")
     with pytest.raises(AlgorithmError, match="read before its compute time was over"):
         _ = event.value
     event.callbacks.append(lambda _: None)

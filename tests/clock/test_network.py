@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simnet.clock import Clock, Message, Network
+from simnet.clock import Clock, Network
 from simnet.clock.clock import WAKE
+from simnet.clock.events import Transfer
 
 NODES = 3
 
@@ -55,8 +56,8 @@ def arrivals(setup: Setup, messages: list[Sent], sharing: str = "queue") -> list
     arrived: dict[int, float] = {}
 
     def send(number: int, sent: Sent) -> None:
-        message = Message(sent.sender, number, None, sent.bits, 0, (lambda _: arrived.setdefault(number, clock.now),))
-        network.transmit(links[sent.sender, sent.receiver], message)
+        transfer = Transfer(sent.bits, (lambda _: arrived.setdefault(number, clock.now),))
+        network.transmit(links[sent.sender, sent.receiver], transfer)
 
     for number, sent in enumerate(messages):
         event = clock.event()

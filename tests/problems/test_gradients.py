@@ -118,16 +118,16 @@ def test_float32_stays_float32_and_agrees(make: Make, random_models: RandomModel
 
 def test_pooled_full_gradient_is_that_of_the_average_objective(make: Make, random_models: RandomModels) -> None:
     problem = make(nodes=7, dataset="digits", batch_size="full", l2=0.1)  # parts of unequal size
-    sizes = [len(problem.draws(node, 1)()) for node in range(7)]
+    sizes = [len(next(problem.draws(node, 1))[0]) for node in range(7)]
     assert len(set(sizes)) == 2
     model = random_models(problem, 1)
     expected, own = torch.zeros_like(model), torch.empty_like(model)
     for node in range(7):
-        problem.gradient(model, torch.from_numpy(problem.draws(node, 1)())[None], own)
+        problem.gradient(model, torch.from_numpy(next(problem.draws(node, 1))[0])[None], own)
         expected += own / 7
     pooled = problem.pooled(7)
     problem_of_one = torch.empty_like(model)
-    pooled.gradient(model, torch.from_numpy(pooled.draws(0, 1)())[None], problem_of_one)
+    pooled.gradient(model, torch.from_numpy(next(pooled.draws(0, 1))[0])[None], problem_of_one)
     torch.testing.assert_close(problem_of_one, expected, rtol=0, atol=1e-12)
     assert float(expected.norm()) == pytest.approx(problem.evaluate(model)["gradient_norm"], rel=1e-10)
     assert pooled.evaluate(model) == pytest.approx(problem.evaluate(model), rel=1e-12)

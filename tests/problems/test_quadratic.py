@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from types import SimpleNamespace
 
 import numpy as np
@@ -43,7 +44,7 @@ def test_gradient_is_curvature_times_distance(models: np.ndarray, nodes: list[in
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_noise_is_the_same_whatever_the_batch(dtype: torch.dtype) -> None:
     problem = quadratic(0.3, dtype)
-    draw = problem.draws(1, seed=5)
+    draw = chain.from_iterable(problem.draws(1, seed=5)).__next__
     samples = torch.from_numpy(np.stack([draw() for _ in range(50)]))
     models = torch.zeros(50, 3, dtype=dtype)
     together = gradient(problem, models, samples)
@@ -53,7 +54,7 @@ def test_noise_is_the_same_whatever_the_batch(dtype: torch.dtype) -> None:
 
 def test_noise_has_the_given_standard_deviation_and_mean_zero() -> None:
     problem = quadratic(0.3)
-    draw = problem.draws(0, seed=5)
+    draw = chain.from_iterable(problem.draws(0, seed=5)).__next__
     samples = torch.from_numpy(np.stack([draw() for _ in range(20_000)]))
     noise = gradient(problem, torch.zeros(20_000, 3, dtype=torch.float64), samples) + torch.tensor(
         CURVATURE[0] * OPTIMUM[0]
@@ -66,7 +67,7 @@ def test_draws_depend_on_node_and_seed_only() -> None:
     problem = quadratic(0.1)
 
     def first(node: int, seed: int) -> list[list[int]]:
-        draw = problem.draws(node, seed)
+        draw = chain.from_iterable(problem.draws(node, seed)).__next__
         return [draw().tolist() for _ in range(70)]
 
     assert first(0, 1) == first(0, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +23,7 @@ def test_draws_stay_in_the_nodes_own_data_and_follow_seed_and_node(make: Make) -
     problem = make(partition=SimpleNamespace(kind="label_sorted", shuffled=0.0))
 
     def first(node: int, seed: int) -> np.ndarray:
-        draw = problem.draws(node, seed)
+        draw = chain.from_iterable(problem.draws(node, seed)).__next__
         return np.stack([draw() for _ in range(300)])
 
     for node in range(4):
@@ -36,7 +37,7 @@ def test_draws_stay_in_the_nodes_own_data_and_follow_seed_and_node(make: Make) -
 
 
 def test_rows_that_were_drawn_stay_as_they_are(make: Make) -> None:
-    draw = make().draws(0, 1)
+    draw = chain.from_iterable(make().draws(0, 1)).__next__
     rows = [draw() for _ in range(500)]
     copies = [row.copy() for row in rows]
     for _ in range(500):
@@ -45,7 +46,7 @@ def test_rows_that_were_drawn_stay_as_they_are(make: Make) -> None:
 
 
 def test_a_draw_is_cheap(make: Make) -> None:
-    draw = make(batch_size=32).draws(0, 1)
+    draw = chain.from_iterable(make(batch_size=32).draws(0, 1)).__next__
 
     def seconds() -> float:
         start = time.perf_counter()
@@ -59,11 +60,11 @@ def test_a_draw_is_cheap(make: Make) -> None:
 def test_a_mini_batch_gradient_is_unbiased(make: Make, random_models: RandomModels) -> None:
     problem, full = make(), make(batch_size="full")
     model = random_models(problem, 1)
-    draw = problem.draws(2, 1)
+    draw = chain.from_iterable(problem.draws(2, 1)).__next__
     ids = torch.from_numpy(np.stack([draw() for _ in range(20_000)]))
     gradients, expected = torch.empty(20_000, problem.num_parameters, dtype=torch.float64), torch.empty_like(model)
     problem.gradient(model.expand(20_000, -1), ids, gradients)
-    full.gradient(model, torch.from_numpy(full.draws(2, 1)())[None], expected)
+    full.gradient(model, torch.from_numpy(next(full.draws(2, 1))[0])[None], expected)
     error = gradients.mean(0) - expected[0]
     assert bool((error.abs() <= 5 * gradients.std(0) / 20_000**0.5 + 1e-12).all())
 
@@ -134,7 +135,7 @@ def test_logistic_metrics_start_at_ln_2(make: Make) -> None:
 
 def test_gradient_steps_learn_digits(make: Make) -> None:
     problem = make(nodes=1, dataset="digits", batch_size=32, dtype=torch.float32)
-    draw, model = problem.draws(0, 1), problem.initial_model(1)[None].clone()
+    draw, model = chain.from_iterable(problem.draws(0, 1)).__next__, problem.initial_model(1)[None].clone()
     gradient = torch.empty_like(model)
     for _ in range(600):
         problem.gradient(model, torch.from_numpy(draw())[None], gradient)

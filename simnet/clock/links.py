@@ -1,0 +1,71 @@
+"""What messages cross: links between machines, and the bandwidths that they share."""
+
+from __future__ import annotations
+
+from math import inf
+
+
+class Resource:
+    """Something with a bandwidth that serves messages first come, first served.
+
+    Args:
+        bandwidth: in bit/s; infinite where there is no limit.
+    """
+
+    __slots__ = ("bandwidth", "free_at")
+
+    def __init__(self, bandwidth: float) -> None:
+        self.bandwidth = bandwidth
+        self.free_at = 0.0
+
+    def start(self, bits: float, arrival: float) -> float:
+        """When a message that arrives now begins to be served; the resource is taken for ``bits / bandwidth`` from then."""
+        start = max(arrival, self.free_at)
+        self.free_at = start + bits / self.bandwidth
+        return start
+
+
+class Path:
+    """What a transfer crosses.
+
+    Args:
+        latency: in seconds.
+        resources: in the order in which it crosses them.
+        priority: the place of its arrival among simultaneous events.
+
+    Attributes:
+        limit: the narrowest of the bandwidths.
+    """
+
+    __slots__ = ("latency", "limit", "priority", "resources")
+
+    def __init__(self, latency: float, resources: tuple[Resource, ...], priority: int) -> None:
+        self.latency = latency
+        self.resources = resources
+        self.limit = min((resource.bandwidth for resource in resources), default=inf)
+        self.priority = priority
+
+
+class Link(Path):
+    """One direction between two machines: latency [s], bandwidth [bit/s], the limits at both ends, and shared ones."""
+
+    __slots__ = ("downlink", "own", "receiver", "sender", "shared", "uplink")
+
+    def __init__(
+        self,
+        sender: int,
+        receiver: int,
+        latency: float,
+        bandwidth: float,
+        uplink: Resource,
+        downlink: Resource,
+        priority: int,
+        shared: tuple[Resource, ...] = (),
+    ) -> None:
+        self.sender = sender
+        self.receiver = receiver
+        self.own = Resource(bandwidth)
+        self.uplink = uplink
+        self.downlink = downlink
+        self.shared = shared
+        super().__init__(latency, (uplink, self.own, *shared, downlink), priority)
