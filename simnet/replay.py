@@ -253,7 +253,7 @@ class _Replay:
         for task in self.tasks:
             for before in set(task.after):
                 self.followers[before].append(task)
-        self.carry: Callable[[Path, Transfer], None] = self.rule.carry
+        self.carry: Callable[..., None] = self.rule.carry
         self.connections: dict[Any, Path] | None = None
         if traffic.protocol is not None:
             backs: dict[Path, Path] = {}

@@ -71,8 +71,9 @@ class Outgoing:
 
     def put(self, transfer: Transfer) -> None:
         """Appends a message."""
-        self.parts.append(memoryview(HEADER.pack(transfer.id, transfer.size) + bytes(min(transfer.size, 1 << 16) - HEADER.size)))
-        rest = transfer.size - len(self.parts[-1])
+        first = min(transfer.size, 1 << 16)
+        self.parts.append(memoryview(HEADER.pack(transfer.id, transfer.size) + bytes(first - HEADER.size)))
+        rest = transfer.size - first
         while rest > 0:
             self.parts.append(ZEROS[: min(rest, len(ZEROS))])
             rest -= len(self.parts[-1])
@@ -108,8 +109,9 @@ class Agent:
 
     def connect(self, pairs: list[tuple[int, int]]) -> None:
         """Opens a new connection for every pair (sender, receiver) with this node in it, once the others listen."""
-        for connection in (*self.incoming.values(), *self.outgoing.values()):
-            connection.connection.close()
+        old = [one.connection for one in self.incoming.values()] + [one.connection for one in self.outgoing.values()]
+        for connection in old:
+            connection.close()
         self.incoming, self.outgoing = {}, {}
         for sender, receiver in pairs:
             if sender == self.node:
@@ -177,7 +179,7 @@ class Agent:
 def obey(agent: Agent, order: dict[str, Any]) -> Any:
     """Does what one line says: opens connections, plays a pattern, or both at once."""
     pairs = [(sender, receiver) for sender, receiver in order["connect"]]
-    pattern = [Transfer(*numbers, after=tuple(after)) for *numbers, after in order["pattern"]]
+    pattern = [Transfer(*facts) for facts in order["pattern"]]
     time.sleep(max(0.0, order["start"] - time.monotonic()))
     if pairs:
         agent.connect(pairs)

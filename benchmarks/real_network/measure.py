@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from real_network.cases import Case, cases
+from real_network.cases import LARGE, Case, cases
 from real_network.fleet import Fleet
 from real_network.testbed import Link, Testbed
 
 FIELDS = ("program", "pattern", "state", "nodes", "rate", "latency", "size", "seconds", "drops")
-IDLE_S = 3.0
+IDLE_S = 2.0
 AFTER_IDLE = "net.ipv4.tcp_slow_start_after_idle"
 
 Row = tuple[str, float]
@@ -36,7 +36,7 @@ def sockets(fleet: Fleet, testbed: Testbed, case: Case, repetitions: int) -> Ite
         yield "fresh", fleet.play(pattern)
         fleet.play(pattern)
         yield "warm", fleet.play(pattern)
-    if case.pattern == "single":
+    if case.pattern == "single" and case.size < case.rate / 8 * LARGE:
         set_all(testbed, AFTER_IDLE, "1")
         for _ in range(repetitions):
             yield "connect", fleet.play(pattern, connect=True)
@@ -79,7 +79,8 @@ def main() -> None:
     ]
     num_nodes = max(case.nodes for case in chosen)
     is_new = not options.out.exists()
-    with Testbed(num_nodes, options.congestion_control, **{AFTER_IDLE: "0"}) as testbed, options.out.open("a", newline="") as file:
+    testbed = Testbed(num_nodes, options.congestion_control, **{AFTER_IDLE: "0"})
+    with testbed, options.out.open("a", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         if is_new:
             rows.writerow(FIELDS)

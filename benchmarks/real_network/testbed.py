@@ -1,6 +1,6 @@
-"""The test bed: nodes in network namespaces, joined in a star, with shaped links and a delay.
+r"""The test bed: nodes in network namespaces, joined in a star, with shaped links and a delay.
 
-    node 0: eth0 --veth-- p1 \\
+    node 0: eth0 --veth-- p1 \
     node 1: eth0 --veth-- p2 --- wire (in the router's namespace): holds every frame for the latency
     node 2: eth0 --veth-- p3 /
 

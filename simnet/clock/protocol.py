@@ -27,7 +27,9 @@ Carry = Callable[[Any, Transfer, float], None]
 """A layer's, or the sharing rule's, `carry`; the path is a `Link` where the rule needs one."""
 
 
-def with_protocol(protocol: Protocol, rule: SharingRule | QueuedPath, clock: Clock, back: Callable[[Any], Path | None]) -> Carry:
+def with_protocol(
+    protocol: Protocol, rule: SharingRule | QueuedPath, clock: Clock, back: Callable[[Any], Path | None]
+) -> Carry:
     """What sends transfers by a sharing rule as a transport protocol would.
 
     Args:
@@ -39,7 +41,7 @@ def with_protocol(protocol: Protocol, rule: SharingRule | QueuedPath, clock: Clo
     carry: Carry = rule.carry
     if protocol.acknowledgements and not isinstance(rule, Unshared):
         carry = Acknowledged(protocol.acknowledgements, back, carry).carry
-    if isinstance(rule, Fair) and (protocol.in_order or protocol.start_up):
+    if isinstance(rule, Fair | Unshared) and (protocol.in_order or protocol.start_up):
         carry = InOrder(clock, carry).carry
     if protocol.start_up:
         carry = SlowStart(protocol.start_up, protocol.overhead, clock, carry).carry
@@ -92,6 +94,7 @@ class SlowStart:
     def __init__(self, options: StartUp, overhead: float, clock: Clock, carry: Carry) -> None:
         self.options = options
         self.segment = SEGMENT * overhead
+        self.initial_window = options.initial_window * self.segment
         self.clock = clock
         self.lower = carry
         self.connections: dict[Path, Connection] = {}
@@ -132,11 +135,11 @@ class Connection:
     def send(self, transfer: Transfer, extra: float) -> None:
         """Appends a transfer to what this connection has to send."""
         now, options = self.layer.clock.now, self.layer.options
-        if not self.window or (not self.in_flight and not self.pending and now - self.used_at > options.idle):
-            is_new = not self.window and options.handshake
-            self.window = self.credit = options.initial_window * self.layer.segment
-            self.renewed = now
-            extra += self.round_trip if is_new else 0.0
+        if not self.window and options.handshake:
+            # A round trip in which nothing can be sent; the window of the next one is the double of this.
+            self.window, self.credit, self.renewed = self.layer.initial_window / 2, 0.0, now
+        elif not self.window or (not self.in_flight and not self.pending and now - self.used_at > options.idle):
+            self._begin_round(self.layer.initial_window)
         self.pending.append((transfer, transfer.bits, extra))
         if not self.is_asleep:
             self._send_pending()
@@ -144,7 +147,9 @@ class Connection:
     def _send_pending(self) -> None:
         """Sends what the window allows, and comes back with the next one if that was not all."""
         while self.pending:
-            self._renew()
+            if self.layer.clock.now >= self.renewed + self.round_trip:
+                used = self.window - self.credit  # minus infinity once all may go
+                self._begin_round(self.window + used if 2 * used > self.window else self.window)
             transfer, left, extra = self.pending.popleft()
             part = min(left, self.credit)
             self.credit -= part
@@ -165,17 +170,10 @@ class Connection:
         self.in_flight -= 1
         self.used_at = self.layer.clock.now
 
-    def _renew(self) -> None:
-        """A round trip after the last one, a window begins: larger by what was acknowledged of the last one."""
-        now = self.layer.clock.now
-        if now >= self.renewed + self.round_trip:
-            used = self.window - self.credit
-            if self.window < self.pipe and 2 * used > self.window:
-                self.window += used
-            self.credit = self.window
-            self.renewed = now
-        if self.window >= self.pipe:
-            self.credit = inf
+    def _begin_round(self, window: float) -> None:
+        self.window = window
+        self.credit = window if window < self.pipe else inf
+        self.renewed = self.layer.clock.now
 
     def _sleep(self) -> None:
         self.is_asleep = True
@@ -190,7 +188,7 @@ class Connection:
 
 
 class InOrder:
-    """The transfers of one path come one after the other, also under rule `fair`; the latencies overlap.
+    """The transfers of one path come one after the other, also under `fair` and `none`; the latencies overlap.
 
     (Under `queue` they do anyway.)
 

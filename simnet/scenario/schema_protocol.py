@@ -30,9 +30,10 @@ class Protocol(Part):
     Args:
         overhead: bits on the wire for one bit of a message (1.0456: frames of 1514 bytes carry 1448).
         acknowledgements: bits that flow back for one bit on the wire (0.022: 66 bytes for every second frame).
-        start_up: slow start of fresh and idle connections, one for each directed link; None: connections are always warm.
+        start_up: slow start of fresh and idle connections, one for each directed link, and their messages in order; None:
+            connections are always warm.
         rendezvous: a message waits one latency more, until the receiver is known to be ready (gloo).
-        in_order: messages of one directed link are served one after the other also where sharing is fair.
+        in_order: messages of one directed link are served one after the other, whatever the sharing rule.
     """
 
     overhead: Annotated[float, Field(ge=1)] = 1.0
