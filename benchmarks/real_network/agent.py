@@ -116,12 +116,11 @@ class Agent:
         for sender, receiver in pairs:
             if sender == self.node:
                 connected = socket.create_connection((address(receiver), PORT), timeout=WAIT_S)
-                connected.sendall(bytes([self.node]))
                 connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.outgoing[receiver] = Outgoing(connected)
         for _ in range(sum(receiver == self.node for _, receiver in pairs)):
-            accepted, _address = self.server.accept()
-            sender = accepted.recv(1)[0]
+            accepted, (host, _port) = self.server.accept()
+            sender = next(i for i, _ in pairs if address(i) == host)
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.incoming[sender] = Incoming(accepted)
 
