@@ -3,7 +3,7 @@
     sudo PYTHONPATH=benchmarks .venv/bin/python -m real_network.measure sockets --out raw.csv
 
 States of the connections: ``fresh`` opened before, but nothing sent yet; ``warm`` the same pattern has gone over them
-twice; ``connect`` the three-way handshake counts (single transfers); ``idle`` nothing sent for a while (single
+several times (`WARM_UPS`); ``connect`` the three-way handshake counts (single transfers); ``idle`` nothing sent for a while (single
 transfers), and the kernel starts slowly again after that.
 """
 
@@ -21,6 +21,7 @@ from real_network.fleet import Fleet
 from real_network.testbed import Link, Testbed
 
 FIELDS = ("program", "pattern", "state", "nodes", "rate", "latency", "size", "seconds", "drops")
+WARM_UPS = {"sockets": 6, "gloo": 10}
 IDLE_S = 2.0
 AFTER_IDLE = "net.ipv4.tcp_slow_start_after_idle"
 
@@ -34,7 +35,9 @@ def sockets(fleet: Fleet, testbed: Testbed, case: Case, repetitions: int) -> Ite
         fleet.connect(pattern)
         time.sleep(2 * case.latency)
         yield "fresh", fleet.play(pattern)
+    for _ in range(WARM_UPS["sockets"] - 1):
         fleet.play(pattern)
+    for _ in range(repetitions):
         yield "warm", fleet.play(pattern)
     if case.pattern == "single" and case.size < case.rate / 8 * LARGE:
         set_all(testbed, AFTER_IDLE, "1")
@@ -47,10 +50,10 @@ def sockets(fleet: Fleet, testbed: Testbed, case: Case, repetitions: int) -> Ite
 
 
 def gloo(fleet: Fleet, case: Case, repetitions: int) -> Iterator[Row]:
-    """State and seconds of each repetition with torch.distributed, after two without a record."""
-    for repetition in range(repetitions + 2):
+    """State and seconds of each repetition with torch.distributed."""
+    for repetition in range(WARM_UPS["gloo"] + repetitions):
         told = fleet.order(case.nodes, pattern=case.pattern, nodes=case.nodes, size=case.size)
-        if repetition >= 2:
+        if repetition >= WARM_UPS["gloo"]:
             yield "warm", max(one["end"] for one in told)
 
 
