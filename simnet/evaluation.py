@@ -53,7 +53,9 @@ class Evaluations:
             Whether the run may go on; False once it has diverged.
         """
         start = perf_counter()
-        models_ND = self.executor.read(snapshot.models())
+        all_ND = models_ND = self.executor.read(snapshot.models())
+        if snapshot.absent:
+            models_ND = all_ND[snapshot.present]
         self.average_D = models_ND.mean(dim=0)
         elapsed = self.num_workers * snapshot.time_s
         row = {
@@ -68,7 +70,7 @@ class Evaluations:
         }
         self.rows.append(row)
         if self.keep_models:
-            self.models.append(models_ND.cpu().numpy().copy())
+            self.models.append(all_ND.cpu().numpy().copy())
         self.message = divergence(self.rows)
         self.seconds += perf_counter() - start
         return not self.message

@@ -13,8 +13,9 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from simnet.accounting import describe_path, time_of_nodes
 from simnet.algorithms import Entry
-from simnet.clock import Clock, Machine, Network, Process, compute_times
+from simnet.clock import Clock, Machine, Process, compute_times
 from simnet.clock.parameters import LinkParameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
@@ -116,7 +117,7 @@ class Run:
         parameters = LinkParameters(
             setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base
         )
-        network = Network(setting.network.sharing, parameters, self.clock, setting.network.protocol)
+        network = self.network = setting.build_network(parameters, self.clock)
         times = compute_times(setting.compute, setting.num_nodes, setting.seed)
         models = self._initial_rows()
         shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
@@ -218,6 +219,7 @@ class Run:
         executor, evaluations, spectrum = self.executor, self.evaluations, self.setting.spectrum
         counters = {
             "dropped_messages": sum(machine.dropped_messages for machine in self.machines),
+            **self.network.counters(),
             **self.observer.counters,
         }
         return {
@@ -239,6 +241,8 @@ class Run:
                 "values": executor.seconds,
                 "evaluation": evaluations.seconds,
             },
+            "nodes": time_of_nodes(self.nodes, self.clock.now),
+            "critical_path": describe_path(self.machines),
             "counters": counters,
             "hash": self._hash(),
         }

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from simnet.clock import ComputeEvent, Machine, Payload, Program, Receipt
+from simnet.clock.events import Message
 from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
 from simnet.values import ZERO, Combination, Kernel, Recorder, Row, Scalar, Vector
@@ -191,7 +192,7 @@ class Node(Machine):
             then: what to do with the reply, before anything else happens here.
 
         Returns:
-            An event to yield; its value is the reply.
+            An event to yield; its value is the reply, or None if the neighbor is gone for good (then `then` is not called).
 
         Raises:
             AlgorithmError: if an earlier question is still without reply.
@@ -292,6 +293,47 @@ class Node(Machine):
             scalar: a whole number.
         """
         self.tallies.append((self.step, name, scalar))
+
+    def fetch(self, neighbor: int) -> Receipt:
+        """Asks a neighbor for its model and step, to begin anew from them.
+
+        Args:
+            neighbor: who is asked.
+
+        Returns:
+            An event to yield; its value is ``(model, step)``, or None if the neighbor is gone.
+        """
+        return self._ask(neighbor, None, self.number_bits, None, self.machines[neighbor].fetched)
+
+    def fetched(self, question: Message) -> None:
+        """Answers a `fetch` with model and step.
+
+        Args:
+            question: from whom.
+        """
+        if self.is_absent:
+            super().fetched(question)
+            return
+        before, sent = question.origin
+        chain = (before, sent, self.clock.now, question.sender, self.id)
+        asker = self.machines[question.sender]
+        self._dispatch(
+            self._link(asker.id), (self.x, self.step), question.tag, self.vector_bits, asker.replied, chain
+        )
+
+    def down_s(self, until: float) -> float:
+        """How long this node has been down, or not there.
+
+        Args:
+            until: from the start until then [s].
+        """
+        return 0.0
+
+    def forget(self) -> None:
+        """Loses all but its model: what it has received, what it waits for, the gradient under way."""
+        super().forget()
+        self.busy_s -= max(0.0, self.busy_until - self.now)
+        self.busy_until = min(self.busy_until, self.now)
 
     def digest(self) -> bytes:
         """The digest of all that this node has recorded."""

@@ -45,6 +45,7 @@ class Snapshot:
         time_s: when the last node got there.
         bits_sent, gradients, busy_s: totals over the nodes, each up to its own step.
         rows: the models, by node.
+        absent: the last models of nodes that are not in the network, by node; metrics leave them out.
     """
 
     step: float
@@ -53,6 +54,7 @@ class Snapshot:
     gradients: int = 0
     busy_s: float = 0.0
     rows: dict[int, Row] = field(default_factory=dict)
+    absent: dict[int, Row] = field(default_factory=dict)
 
     def add(self, node: Node) -> None:
         """Takes in one node as it is now; of a gradient that is still being computed, only the time until now.
@@ -61,14 +63,32 @@ class Snapshot:
             node: has not been taken in yet.
         """
         self.time_s = node.now
+        self._count(node)
+        self.rows[node.id] = node.x
+
+    def add_absent(self, node: Node) -> None:
+        """Takes in what a node did before it left.
+
+        Args:
+            node: is not in the network.
+        """
+        self._count(node)
+        self.absent[node.id] = node.x
+
+    def _count(self, node: Node) -> None:
         self.bits_sent += node.bits_sent
         self.gradients += node.gradients - (node.busy_until > node.now)
         self.busy_s += node.busy_s - max(0.0, node.busy_until - node.now)
-        self.rows[node.id] = node.x
 
     def models(self) -> list[Row]:
         """The models in the order of the nodes."""
-        return [self.rows[i] for i in sorted(self.rows)]
+        rows = self.rows | self.absent
+        return [rows[i] for i in sorted(rows)]
+
+    @property
+    def present(self) -> list[int]:
+        """The numbers of the nodes that the metrics are about, sorted."""
+        return sorted(self.rows)
 
 
 class Observer:
@@ -151,11 +171,10 @@ class Observer:
             if not rest and self._is_due(step):
                 self._reach(self._snapshot_now(step))
         elif self.sees_all or not node.step % self.evaluate_every % self.compute_every or node.step == self.last_step:
-            snapshot = self.snapshots.get(node.step) or self.snapshots.setdefault(node.step, Snapshot(node.step))
+            snapshot = self.snapshots.get(node.step) or self._begin_snapshot(node.step)
             snapshot.add(node)
-            if len(snapshot.rows) == len(self.nodes):
-                snapshot.bits_sent += sum(machine.bits_sent for machine in self.extra_machines)
-                self._reach(self.snapshots.pop(node.step))
+            if self._is_complete(snapshot, node):
+                self._finish(snapshot)
 
     def out_of_time(self) -> None:
         """The budget of simulated seconds is used up: looks at the models once more, if they have moved on."""
@@ -174,6 +193,18 @@ class Observer:
     def _is_due(self, step: int) -> bool:
         """Whether a step has to be looked at: for an evaluation, or because much has been recorded since the last one."""
         return not step % self.evaluate_every % self.compute_every or step == self.last_step
+
+    def _begin_snapshot(self, step: int) -> Snapshot:
+        snapshot = self.snapshots[step] = Snapshot(step)
+        return snapshot
+
+    def _is_complete(self, snapshot: Snapshot, newest: Node) -> bool:
+        return len(snapshot.rows) == len(self.nodes)
+
+    def _finish(self, snapshot: Snapshot) -> None:
+        del self.snapshots[int(snapshot.step)]
+        snapshot.bits_sent += sum(machine.bits_sent for machine in self.extra_machines)
+        self._reach(snapshot)
 
     def _snapshot_now(self, step: float) -> Snapshot:
         snapshot = Snapshot(step)

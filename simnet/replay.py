@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from math import inf
 from typing import Annotated, Any, Final, Literal
 
 import simpy
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from simnet.clock.clock import MESSAGE, WAKE, Clock
 from simnet.clock.events import Transfer
 from simnet.clock.links import Path, Resource
-from simnet.clock.protocol import with_protocol
 from simnet.clock.sharing import Fair, QueuedPath, Unshared
 from simnet.errors import ScenarioError
-from simnet.part import Choice, Part
-from simnet.scenario import Protocol
+from simnet.execution import quiet_collector
+from simnet.part import Part
 from simnet.scenario.origin import dotted
-from simnet.scenario.quantities import Text
 from simnet.scenario.source import Plain
-from simnet.sentences import Complaint, complaints_of, nearest, shown
+from simnet.sentences import Complaint, Location, nearest, sentences, shown, unknown_word
 
 BEGIN: Final = 1 << 50
-"""Tasks start, in the order of their ids, after all that end at the same moment."""
+"""Where the order matters, tasks start in that of their ids, after all that end at the same moment."""
 
 SHARING_RULES: dict[str, type[Unshared | QueuedPath | Fair]] = {"none": Unshared, "queue": QueuedPath, "fair": Fair}
 
-Id = int | Text
+MAX_SPELLINGS = 200
+"""Among more names, nobody looks for the one that was meant."""
+
+Id = int | str
 AtLeastZero = Annotated[float, Field(ge=0)]
-Label = int | Text | None
 
 
-class ComputeTask(Part):
+class ComputeTask(BaseModel):
     """A computation; it takes its time whatever else its node does.
 
     Args:
@@ -45,16 +45,18 @@ class ComputeTask(Part):
         start: the earliest start [s].
     """
 
+    model_config = Part.model_config
+
     kind: Literal["compute"]
     id: Id
     seconds: AtLeastZero
-    node: Label = None
+    node: Id | None = None
     flops: AtLeastZero | None = None
-    after: tuple[Id, ...] = ()
+    after: list[Id] = Field(default_factory=list)
     start: AtLeastZero = 0.0
 
 
-class FlowTask(Part):
+class FlowTask(BaseModel):
     """A transfer.
 
     Args:
@@ -62,32 +64,32 @@ class FlowTask(Part):
         bits: its size.
         path: names of the resources that it crosses, in this order.
         latency: waited for once [s].
-        back: names of the resources that acknowledgements cross; nothing: they cost nothing.
-        src: the sender, for the reader; with a protocol, transfers of equal path, latency, sender and receiver share a
-            connection.
-        dst: the receiver, as the sender.
+        src: the sender, for the reader.
+        dst: the receiver, for the reader.
         after: ids of the tasks that must have finished before it starts.
         start: the earliest start [s].
     """
 
+    model_config = Part.model_config
+
     kind: Literal["flow"]
     id: Id
     bits: AtLeastZero
-    path: tuple[Text, ...]
+    path: list[str]
     latency: AtLeastZero = 0.0
-    back: tuple[Text, ...] = ()
-    src: Label = None
-    dst: Label = None
-    after: tuple[Id, ...] = ()
+    src: Id | None = None
+    dst: Id | None = None
+    after: list[Id] = Field(default_factory=list)
     start: AtLeastZero = 0.0
 
 
+Task = ComputeTask | FlowTask
 Policy = Annotated[
     Literal["shared", "fatpipe"], BeforeValidator(lambda given: given.lower() if isinstance(given, str) else given)
 ]
 
 
-class ResourceFacts(Part):
+class ResourceFacts(BaseModel):
     """Something with a bandwidth.
 
     Args:
@@ -95,86 +97,125 @@ class ResourceFacts(Part):
         policy: ``shared``: by all flows on it; ``fatpipe``: each flow has all of it.
     """
 
+    model_config = Part.model_config
+
     bandwidth: Annotated[float, Field(gt=0)]
     policy: Policy = "shared"
 
 
-class Traffic(Part):
-    """What `replay` is told.
+KINDS: dict[str, type[Task]] = {"compute": ComputeTask, "flow": FlowTask}
+TASKS = TypeAdapter(list[Annotated[Task, Field(discriminator="kind")]])
+RESOURCES = TypeAdapter(dict[str, ResourceFacts])
 
-    Args:
-        tasks: computations and transfers.
-        resources: what transfers cross, by name.
-        sharing: the rule.
-        protocol: what goes with every transfer; None: nothing.
-    """
 
-    tasks: tuple[Annotated[ComputeTask | FlowTask, Choice("kind")], ...]
-    resources: dict[str, ResourceFacts]
-    sharing: Literal["none", "queue", "fair"]
-    protocol: Protocol | None = None
+def _checked(tasks: Any, resources: Any, sharing: Any) -> tuple[list[Task], dict[str, ResourceFacts]]:
+    """The tasks and resources, once everything about them is right; complaints are looked for only if something is wrong."""
+    try:
+        checked = TASKS.validate_python(tasks), RESOURCES.validate_python(resources)
+    except ValidationError:
+        checked = None
+    if checked is None or any(_wrong_sharing(sharing)) or any(_misnamed(tasks, resources)):
+        plain = Plain()
+        data = plain.convert({"tasks": tasks, "resources": resources})  # NumPy's numbers, for example, are all right
+        places = {place for place, _ in plain.complaints}
+        wrong = [*_wrong_values(**data), *_wrong_sharing(sharing)]
+        complaints = plain.complaints + [complaint for complaint in wrong if complaint[0] not in places]
+        if isinstance(data["tasks"], list):
+            complaints += [*_misnamed(data["tasks"], data["resources"]), *_circle(data["tasks"])]
+        if complaints:
+            raise _refusal(complaints)
+        checked = TASKS.validate_python(data["tasks"]), RESOURCES.validate_python(data["resources"])
+    return checked
 
-    @classmethod
-    def objections(cls, given: Mapping[str, Any]) -> Iterable[Complaint]:
-        """Names that are no names, or are two things; tasks that wait for one another."""
-        tasks = given["tasks"] if isinstance(given["tasks"], list) else []
-        tasks = [task if isinstance(task, Mapping) else {} for task in tasks]
-        numbers: dict[Any, int] = {}
+
+def _wrong_values(tasks: Any, resources: Any) -> Iterator[Complaint]:
+    """What is wrong with tasks and resources one by one."""
+    if isinstance(tasks, list):
         for i, task in enumerate(tasks):
-            if _is_name(task.get("id")) and numbers.setdefault(task["id"], i) != i:
-                yield ("tasks", i, "id"), f"found {shown(task['id'])} twice; allowed: each id once"
-        unknown = list(_unknown(tasks, "after", numbers, "the id of a task"))
-        yield from unknown
-        if isinstance(given["resources"], Mapping):
-            for key in ("path", "back"):
-                yield from _unknown(tasks, key, given["resources"], "the name of a resource")
-        for i, task in enumerate(tasks):
-            for key in ("path", "back"):
-                path = _names(task, key)
-                yield from (
-                    (("tasks", i, key, k), f"found {shown(name)} twice; allowed: each resource once")
-                    for k, name in enumerate(path)
-                    if name in path[:k]
-                )
-        if not unknown:
-            yield from _circle(tasks)
+            kind = task.get("kind") if isinstance(task, Mapping) else "flow"
+            if isinstance(kind, str) and kind in KINDS:
+                yield from _wrong_in(("tasks", i), task, KINDS[kind])
+            else:
+                found = unknown_word(kind, KINDS) if "kind" in task else f"missing; allowed: {', '.join(KINDS)}"
+                yield ("tasks", i, "kind"), found
+    else:
+        yield ("tasks",), f"found {shown(tasks)}; allowed: a list"
+    if isinstance(resources, Mapping):
+        for name, facts in resources.items():
+            yield from _wrong_in(("resources", name), facts, ResourceFacts)
+    else:
+        yield ("resources",), f"found {shown(resources)}; allowed: a mapping (name: {{bandwidth: ...}})"
 
 
-def _is_name(value: Any) -> bool:
-    return isinstance(value, int | str) and not isinstance(value, bool)
+def _wrong_in(place: Location, given: Any, model: type[BaseModel]) -> Iterator[Complaint]:
+    if not isinstance(given, Mapping):
+        yield place, f"found {shown(given)}; allowed: {Part.form}"
+        return
+    try:
+        model.model_validate(given)
+    except ValidationError as error:
+        yield from (((*place, *inner), text) for inner, text in sentences(error, given, model))
+
+
+def _wrong_sharing(given: Any) -> Iterator[Complaint]:
+    if given not in list(SHARING_RULES):
+        yield ("sharing",), unknown_word(given, SHARING_RULES)
+
+
+def _refusal(complaints: Iterable[Complaint]) -> ScenarioError:
+    in_order = sorted(complaints, key=lambda complaint: complaint[0][:2])
+    return ScenarioError("\n".join(f"replay: {dotted(place)}: {' '.join(text.split())}" for place, text in in_order))
+
+
+def _misnamed(tasks: Iterable[Any], resources: Any) -> Iterator[Complaint]:
+    """Names of nothing, and of two things."""
+    tasks = [task if isinstance(task, Mapping) else {} for task in tasks]
+    numbers: dict[Any, int] = {}
+    for i, task in enumerate(tasks):
+        name = task.get("id")
+        if _is_name(name) and numbers.setdefault(name, i) != i:
+            yield ("tasks", i, "id"), f"found {shown(name)} twice; allowed: each id once"
+    for i, task in enumerate(tasks):
+        yield from _unknown(("tasks", i, "after"), _names(task, "after"), numbers, "ids of tasks")
+        path = _names(task, "path")
+        if isinstance(resources, Mapping):
+            yield from _unknown(("tasks", i, "path"), path, resources, "names of resources")
+        if len(set(path)) < len(path):
+            yield ("tasks", i, "path"), "found a resource twice; allowed: each once"
+
+
+def _unknown(place: Location, names: Iterable[Any], known: Mapping[Any, Any], what: str) -> Iterator[Complaint]:
+    for name in names:
+        if name not in known:
+            near = nearest(str(name), map(str, known)) if len(known) <= MAX_SPELLINGS else None
+            hint = f"; did you mean {near}?" if near else ""
+            yield place, f"found {shown(name)}; allowed: {what}{hint}"
 
 
 def _names(task: Mapping[str, Any], key: str) -> list[Any]:
     """What a task lists under a key; what is no list, or no name, others complain about."""
     given = task.get(key)
-    return [name if _is_name(name) else None for name in given] if isinstance(given, list) else []
+    return list(filter(_is_name, given)) if isinstance(given, list) else []
 
 
-def _unknown(tasks: Sequence[Mapping[str, Any]], key: str, known: Mapping[Any, Any], what: str) -> Iterator[Complaint]:
-    for i, task in enumerate(tasks):
-        for k, name in enumerate(_names(task, key)):
-            if name is not None and name not in known:
-                near = nearest(str(name), map(str, known))
-                hint = f"; did you mean {near}?" if near else ""
-                yield ("tasks", i, key, k), f"found {shown(name)}; allowed: {what}{hint}"
+def _is_name(value: Any) -> bool:
+    return type(value) is str or type(value) is int
 
 
-def _circle(tasks: Sequence[Mapping[str, Any]]) -> Iterator[Complaint]:
-    graph = {task["id"]: _names(task, "after") for task in tasks if _is_name(task.get("id"))}
+def _circle(tasks: Iterable[Any]) -> Iterator[Complaint]:
+    """Tasks that wait for one another."""
+    graph = {task["id"]: _names(task, "after") for task in tasks if isinstance(task, Mapping) and _is_name(task.get("id"))}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         names = [shown(name) for name in error.args[1]]
         circle = " -> ".join(names if len(names) < 9 else [*names[:4], "...", *names[-4:]])
-        yield ("tasks",), f"found tasks that wait for one another: {circle}; allowed: an after without a circle"
+        yield ("tasks",), f"found tasks that wait for one another: {circle}; allowed: no circle of after"
 
 
 def replay(
-    tasks: Iterable[Mapping[str, Any]],
-    resources: Mapping[str, Mapping[str, Any]],
-    sharing: str = "fair",
-    protocol: Mapping[str, Any] | Protocol | None = None,
-) -> dict[int | str, float]:
+    tasks: Iterable[Mapping[str, Any]], resources: Mapping[str, Mapping[str, Any]], sharing: str = "fair"
+) -> dict[Id, float]:
     """When each task of a graph of computations and transfers is finished.
 
     A task starts at ``max(start, finish of all tasks in after)``. A computation takes its seconds. A transfer is finished
@@ -191,14 +232,12 @@ def replay(
         resources: for each name a mapping with ``bandwidth`` in bit/s and ``policy``: ``shared`` by all transfers that
             cross it (default), or ``fatpipe``: a limit for each of them by itself.
         sharing: ``fair``, ``queue`` or ``none``.
-        protocol: what goes with every transfer, as a scenario's ``network.protocol``: ``{"overhead": 1.0456}``.
-            Acknowledgements cross the resources that a flow lists under ``back``.
 
     Returns:
         For each task's id when it is finished, in simulated seconds.
 
     Raises:
-        ScenarioError: one line for each complaint about tasks, resources, sharing and protocol.
+        ScenarioError: one line for each complaint about tasks, resources and sharing.
 
     Example:
         >>> nics = {"up": {"bandwidth": 1e6}, "down": {"bandwidth": 2e6}}
@@ -208,103 +247,81 @@ def replay(
         ... ], nics)
         {'gradient': 0.5, 'model': 1.6}
     """
-    if isinstance(protocol, Protocol):
-        protocol = protocol.model_dump(mode="json")
-    traffic = _checked({"tasks": tasks, "resources": resources, "sharing": sharing, "protocol": protocol})
-    return _Replay(traffic).finish_times()
+    if isinstance(tasks, Iterator):
+        tasks = list(tasks)
+    checked, facts = _checked(tasks, resources, sharing)
+    with quiet_collector():
+        finished = _Replay(checked, facts, sharing).finish_times()
+    if len(finished) < len(checked) and (complaints := list(_circle(tasks))):
+        raise _refusal(complaints)
+    return {task.id: finished.get(task.id, inf) for task in checked}  # later than the largest number: never
 
 
-def _checked(given: dict[str, Any]) -> Traffic:
-    if isinstance(given["tasks"], Iterator):
-        given["tasks"] = list(given["tasks"])
-    plain = Plain()
-    data = plain.convert(given)
-    complaints = plain.complaints
-    try:
-        traffic = Traffic.model_validate(data)
-    except ValidationError as error:
-        places = {place for place, _ in complaints}
-        complaints = complaints + [complaint for complaint in complaints_of(error) if complaint[0] not in places]
-    if complaints:
-        lines = (f"replay: {dotted(place)}: {' '.join(text.split())}" for place, text in complaints)
-        raise ScenarioError("\n".join(dict.fromkeys(lines)))
-    return traffic
+class _Task:
+    """What is known of a task while others are under way."""
 
+    __slots__ = ("facts", "followers", "num_missing", "rank")
 
-def _connection(task: FlowTask) -> Any:
-    """What transfers of one connection have in common."""
-    return task.path, task.latency, task.back, task.src, task.dst
+    def __init__(self, facts: Task, rank: int) -> None:
+        self.facts = facts
+        self.rank = rank
+        self.num_missing = len(set(facts.after))
+        self.followers: list[_Task] = []
 
 
 class _Replay:
     """The tasks on a clock."""
 
-    def __init__(self, traffic: Traffic) -> None:
+    def __init__(self, tasks: list[Task], resources: dict[str, ResourceFacts], sharing: str) -> None:
         self.clock = Clock()
-        self.rule = SHARING_RULES[traffic.sharing](self.clock)
-        self.facts = traffic.resources
-        self.shared = {name: Resource(facts.bandwidth) for name, facts in traffic.resources.items()}
-        self.tasks = traffic.tasks
-        in_order = sorted(self.tasks, key=lambda task: (isinstance(task.id, str), task.id))
-        self.ranks = {task.id: rank for rank, task in enumerate(in_order)}
-        self.missing = {task.id: len(set(task.after)) for task in self.tasks}
-        self.followers: dict[Id, list[ComputeTask | FlowTask]] = {task.id: [] for task in self.tasks}
+        self.carry = SHARING_RULES[sharing](self.clock).carry
+        self.in_order = sharing == "queue"
+        self.facts = resources
+        self.shared = {name: Resource(facts.bandwidth) for name, facts in resources.items()}
+        by_id = sorted(tasks, key=lambda task: (isinstance(task.id, str), task.id))
+        self.tasks = {facts.id: _Task(facts, rank) for rank, facts in enumerate(by_id)}
         self.finished: dict[Id, float] = {}
-        for task in self.tasks:
-            for before in set(task.after):
-                self.followers[before].append(task)
-        self.carry: Callable[..., None] = self.rule.carry
-        self.connections: dict[Any, Path] | None = None
-        if traffic.protocol is not None:
-            backs: dict[Path, Path] = {}
-            self.connections = self._connections(in_order, backs)
-            self.carry = with_protocol(traffic.protocol, self.rule, self.clock, backs.get)
-
-    def _connections(self, tasks: Iterable[ComputeTask | FlowTask], backs: dict[Path, Path]) -> dict[Any, Path]:
-        """One path for all transfers with the same ends; notes in `backs` where their acknowledgements go."""
-        connections: dict[Any, Path] = {}
-        for task in tasks:
-            if isinstance(task, FlowTask) and _connection(task) not in connections:
-                path = connections[_connection(task)] = self._new_path(task, task.path)
-                if task.back:
-                    backs[path] = self._new_path(task, task.back)
-        return connections
-
-    def _new_path(self, task: FlowTask, names: tuple[str, ...]) -> Path:
-        return Path(task.latency, tuple(map(self._resource, names)), MESSAGE + self.ranks[task.id])
 
     def finish_times(self) -> dict[Id, float]:
-        for task in self.tasks:
-            if not task.after:
-                self._start_later(task)
+        """Of all tasks that could start."""
+        for task in self.tasks.values():
+            for before in set(task.facts.after):
+                self.tasks[before].followers.append(task)
+        for task in self.tasks.values():
+            if not task.num_missing:
+                self._start(task)
         self.clock.run_until()
-        return {task.id: self.finished.get(task.id, inf) for task in self.tasks}  # beyond the largest float: never
+        return self.finished
 
-    def _at(self, time: float, priority: int, action: Callable[[simpy.Event], None]) -> None:
-        event = self.clock.event()
-        event._ok = True
-        event.callbacks = [action]
-        self.clock.at(time, event, priority)
+    def _start(self, task: _Task) -> None:
+        """Starts a task whose predecessors have finished; under `queue` in the order of ids, so only when all others have."""
+        now, facts = self.clock.now, task.facts
+        start = max(facts.start, now)
+        if isinstance(facts, ComputeTask):
+            self._at(start + facts.seconds, WAKE + task.rank, lambda _: self._finish(task))
+        elif start > now or self.in_order:
+            self._at(start, BEGIN + task.rank, lambda _: self._send(task, facts))
+        else:
+            self._send(task, facts)
 
-    def _start_later(self, task: ComputeTask | FlowTask) -> None:
-        self._at(max(task.start, self.clock.now), BEGIN + self.ranks[task.id], lambda _: self._start(task))
-
-    def _start(self, task: ComputeTask | FlowTask) -> None:
-        rank = self.ranks[task.id]
-        if isinstance(task, ComputeTask):
-            self._at(self.clock.now + task.seconds, WAKE + rank, lambda _: self._finish(task))
-            return
-        path = self._new_path(task, task.path) if self.connections is None else self.connections[_connection(task)]
-        self.carry(path, Transfer(task.bits, [lambda _: self._finish(task)]))
+    def _send(self, task: _Task, facts: FlowTask) -> None:
+        path = Path(facts.latency, tuple(map(self._resource, facts.path)), MESSAGE + task.rank)
+        self.carry(path, Transfer(facts.bits, [lambda _: self._finish(task)]))
 
     def _resource(self, name: str) -> Resource:
         """A shared resource; of a fatpipe, every transfer has one of its own."""
         facts = self.facts[name]
         return self.shared[name] if facts.policy == "shared" else Resource(facts.bandwidth)
 
-    def _finish(self, task: ComputeTask | FlowTask) -> None:
-        self.finished[task.id] = self.clock.now
-        for follower in self.followers[task.id]:
-            self.missing[follower.id] -= 1
-            if not self.missing[follower.id]:
-                self._start_later(follower)
+    def _at(self, time: float, priority: int, action: Callable[[simpy.Event], None]) -> None:
+        event = simpy.Event(self.clock)
+        event._ok = True
+        event.callbacks = [action]
+        self.clock.at(time, event, priority)
+
+    def _finish(self, task: _Task) -> None:
+        self.finished[task.facts.id] = self.clock.now
+        for follower in task.followers:
+            follower.num_missing -= 1
+            if not follower.num_missing:
+                self._start(follower)

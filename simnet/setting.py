@@ -11,6 +11,8 @@ import networkx as nx
 import torch
 
 from simnet.algorithms import Entry
+from simnet.clock import Clock, Network
+from simnet.clock.links import SharedLimit
 from simnet.clock.parameters import LinkParameters
 from simnet.errors import ParameterError, ScenarioError
 from simnet.graph import (
@@ -67,6 +69,22 @@ class Setting:
     def network(self) -> NetworkSpec:
         """The links."""
         return self.scenario.network or NetworkSpec()
+
+    def build_network(self, parameters: LinkParameters, clock: Clock) -> Network:
+        """The links of one run.
+
+        Args:
+            parameters: of as many machines as the run has.
+            clock: of the run.
+        """
+        spec, links = self.network, None
+        if spec.routing == "hops":
+            graph = self.graph.to_directed()
+            links = list(graph.edges)
+            if len(parameters.uplinks) > self.num_nodes:  # a parameter server, which hangs off the first node
+                links += [(0, self.num_nodes), (self.num_nodes, 0)]
+        shared = [SharedLimit(limit, self.num_nodes) for limit in spec.shared]
+        return Network(spec.sharing, parameters, clock, spec.duplex, shared, links)
 
     @property
     def compute(self) -> ComputeSpec:
@@ -320,7 +338,7 @@ def ideal_notes(scenario: Scenario) -> list[str]:
         One sentence for each such time.
     """
     network, notes = scenario.network or NetworkSpec(), []
-    limits = (network.bandwidth, network.uplink, network.downlink)
+    limits = (network.bandwidth, network.uplink, network.downlink, *network.shared)
     if network.latency == Constant(value=0.0) and all(limit is None for limit in limits):
         notes.append("messages take no time: the scenario gives no latency and no bandwidth")
     if not compute_time(scenario):

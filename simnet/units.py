@@ -1,4 +1,4 @@
-"""Quantities as text: ``50 ms``, ``25 Mbit/s``, ``4 MB``. Inside simnet there are only seconds, bit/s and bits."""
+"""Quantities as text: ``50 ms``, ``25 Mbit/s``, ``4 MB``. Inside simnet there are only seconds, bit/s, bits and m/s."""
 
 from __future__ import annotations
 
@@ -44,6 +44,9 @@ SIZES: Final[Mapping[str, Decimal]] = {
     "GiB": Decimal(8 * 2**30),
 }
 """Units of size, each in bits."""
+
+SPEEDS: Final[Mapping[str, Decimal]] = {"m/s": Decimal(1), "km/s": Decimal("1e3")}
+"""Units of speed, each in m/s."""
 
 _PATTERN = re.compile(r"\s*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?)\s*(\S*)\s*")
 # Decimal, because 70 * 0.001 is not 0.07; no traps, because what is too large is infinite.
@@ -199,6 +202,22 @@ def size_to_text(value: float) -> str:
         '32 Mbit'
     """
     return to_text(value, SIZES, ("bit", "kbit", "Mbit", "Gbit"), "bit")
+
+
+def speed_to_text(value: float) -> str:
+    """A speed as text from which `parse` gives back exactly this float.
+
+    Args:
+        value: speed [m/s].
+
+    Returns:
+        A number and a unit, m/s or km/s.
+
+    Example:
+        >>> speed_to_text(2e8)
+        '200000 km/s'
+    """
+    return to_text(value, SPEEDS, ("m/s", "km/s"), "m/s")
 
 
 def to_text(value: float, units: Mapping[str, Decimal], scale: tuple[str, ...], zero: str) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import operator
 import re
 from functools import cache
+from itertools import pairwise, permutations
 from pathlib import Path
 from statistics import fmean
 
+import networkx as nx
+import numpy as np
 import pytest
 
 import simnet
+from simnet.scenario import PRESETS
 
 SLACK = 0.2
 """Another processor rounds differently, and rounding grows: near 90 % that moves the target by an evaluation or two."""
@@ -98,3 +102,112 @@ def test_without_tracking_the_nodes_own_models_never_get_there() -> None:
     runs = [r.summary["targets"]["node_accuracy_mean"]["step"] for r in result.records if r.algorithm == "dpsgd"]
     assert runs == [float("inf")] * 3
     assert mean_to(result, "detag", "step", "node_accuracy_mean") == pytest.approx(243, rel=SLACK)
+
+
+# For M [MB]: seconds of the slowest link of the best and of the worst ring, of a ring all-reduce with barriers on its best
+# ring, and of the slowest link of the best spanning tree.
+RINGS = """
+1     0.142  0.261  1.84  0.111
+10    0.298  0.472  2.04  0.245
+100   1.671  2.616  4.78  1.283
+1000  15.39  24.11  28.7  11.66
+"""
+
+
+def seconds_between(places: list[str], megabytes: float) -> np.ndarray:
+    """``[n, n]``: of one message from place to place in the worldwide network."""
+    preset = PRESETS["dtfm-4-worldwide"]
+    latency_PP, bandwidth_PP = (np.array(preset.tables()[key]) for key in ("latency", "bandwidth"))
+    numbers = preset.numbered(places, len(places))
+    return (latency_PP + 8e6 * megabytes / bandwidth_PP)[np.ix_(numbers, numbers)]
+
+
+def slowest_link(travel_NN: np.ndarray, ring: tuple[int, ...]) -> float:
+    return max(travel_NN[link] for link in pairwise((*ring, ring[0])))
+
+
+@pytest.mark.parametrize("row", RINGS.strip().splitlines(), ids=lambda row: f"{row.split()[0]} MB")
+def test_best_and_worst_rings_of_the_worldwide_network(row: str) -> None:
+    megabytes, *printed = row.split()
+    cities = PRESETS["dtfm-4-worldwide"].places
+    rings = [(0, *rest) for rest in permutations(range(1, 8)) if rest[0] < rest[-1]]
+    assert len(rings) == 2520
+    travel_NN, share_NN = (seconds_between(cities, float(megabytes) / parts) for parts in (1, 8))
+    slowest = [slowest_link(travel_NN, ring) for ring in rings]
+    tree = nx.minimum_spanning_tree(nx.from_numpy_array(travel_NN - np.diag(np.diag(travel_NN))))
+    found = [
+        min(slowest),
+        max(slowest),
+        14 * min(slowest_link(share_NN, ring) for ring in rings),
+        max(travel_NN[link] for link in tree.edges),
+    ]
+    for seconds, text in zip(found, printed, strict=True):
+        digits = len(text.partition(".")[2])
+        assert abs(seconds - float(text)) <= 0.501 * 10**-digits, f"{seconds} is not {text}"
+
+
+def seconds_per_step(result: simnet.Result, label: str) -> float:
+    """In the long run: over the second half of the steps."""
+    rows = next(record.metrics for record in result.records if record.algorithm == label)
+    middle, last = rows[len(rows) // 2], rows[-1]
+    return (last["time_s"] - middle["time_s"]) / (last["step"] - middle["step"])
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("worldwide_good_ring", 0.1415), ("worldwide_bad_ring", 0.2614)])
+def test_the_two_placements_are_a_best_and_a_worst_ring_and_gossip_runs_at_their_slowest_link(
+    name: str, seconds: float
+) -> None:
+    """The largest cycle mean: of a node alone (its gradient), of two neighbors, of the whole ring."""
+    result = run(find(name))
+    travel_NN = seconds_between(result.scenario["network"]["places"], 1.0)
+    ring = [travel_NN[link] for link in pairwise((*range(8), 0))]
+    assert max(ring) == pytest.approx(seconds, abs=1e-4)
+    period = max(0.02, *ring, fmean(ring))  # a link and back: 2 T / 2
+    assert seconds_per_step(result, "dpsgd") == pytest.approx(period, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["worldwide_good_ring", "worldwide_bad_ring"])
+def test_a_ring_all_reduce_pays_for_nearly_twice_the_sum_of_its_links(name: str) -> None:
+    """The recursion of 14 rounds: node i has the share of round r when it and node i - 1 had that of round r - 1."""
+    result = run(find(name))
+    share_NN = seconds_between(result.scenario["network"]["places"], 1 / 8)
+    links_N = np.array([share_NN[i - 1, i] for i in range(8)])
+    ends = [np.zeros(8)]
+    for _ in range(100):
+        ready_N = ends[-1] + 0.02
+        for _ in range(14):
+            ready_N = np.maximum(ready_N, np.roll(ready_N, 1) + links_N)
+        ends.append(ready_N)
+    rows = next(record.metrics for record in result.records if record.algorithm == "ring")
+    assert [row["time_s"] for row in rows] == pytest.approx([ends[int(row["step"])].max() for row in rows], rel=1e-5)
+    assert 1.75 * links_N.sum() < ends[-1].max() / 100 < 2 * links_N.sum()
+
+
+def test_both_placements_take_the_same_steps() -> None:
+    good, bad = (run(find(f"worldwide_{which}_ring")) for which in ("good", "bad"))
+    for one, other in zip(good.records, bad.records, strict=True):
+        assert [row["train_loss"] for row in one.metrics] == [row["train_loss"] for row in other.metrics]
+
+
+NUMBERS = {"ResNet-50": 25.5e6, "BERT": 300e6}
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "milliseconds"),
+    [
+        ("lecture_256_allreduce", "ResNet-50", {"allreduce": 278, "dpsgd": 56}),
+        ("lecture_256_allreduce", "BERT", {"allreduce": 1469, "dpsgd": 654}),
+        ("lecture_256_gossip", "ResNet-50", {"dpsgd": 150, "allreduce": 56820}),
+        ("lecture_256_gossip", "BERT", {"dpsgd": 567}),
+    ],
+)
+def test_the_fitted_constants_give_the_times_of_the_lecture(
+    name: str, model: str, milliseconds: dict[str, float]
+) -> None:
+    path = find(name)
+    overrides = {"run.steps": 1, "message.bits_per_number": NUMBERS[model] * 32 / 4}
+    assert run(path).scenario["message"]["bits_per_number"] == NUMBERS["ResNet-50"] * 32 / 4
+    assert "as a fit" in comment(path)
+    metrics = simnet.run(path, overrides=overrides).metrics.groupby("algorithm").last()
+    for label, expected in milliseconds.items():
+        assert round(1e3 * metrics["time_s"][label]) == expected

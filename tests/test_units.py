@@ -68,6 +68,7 @@ def test_texts_are_read_back_exactly(value: float) -> None:
     assert units.parse_seconds(units.seconds_to_text(value)) == value
     assert units.parse_rate(units.rate_to_text(value)) == value
     assert units.parse_size(units.size_to_text(value)) == value
+    assert units.parse(units.speed_to_text(value), units.SPEEDS, "1 km/s") == value
 
 
 @given(st.floats(min_value=1e-8, max_value=1e12))

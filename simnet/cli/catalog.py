@@ -19,7 +19,8 @@ from simnet.cli.terminal import Terminal
 from simnet.graph import MIXINGS
 from simnet.metrics import AXES, METRICS
 from simnet.part import members
-from simnet.scenario import Scenario
+from simnet.scenario import PRESETS, Preset, Scenario
+from simnet.units import format_rate, format_seconds
 
 Rows = list[tuple[str, ...]]
 
@@ -90,6 +91,34 @@ def metric_rows() -> Rows:
     good = {"min": "less", "max": "more", None: "-"}
     rows = [(metric.name, metric.description, good[metric.better]) for metric in METRICS.values()]
     return [*rows, *((axis.name, f"axis: {axis.description}{_in(axis.unit)}", "-") for axis in AXES.values())]
+
+
+def network_rows() -> Rows:
+    """One row for each named network.
+
+    Returns:
+        The rows in the order of the table.
+    """
+    return [
+        (name, preset.what, _places(preset.places), _between(preset), preset.source) for name, preset in PRESETS.items()
+    ]
+
+
+def _places(names: list[str]) -> str:
+    return f"{names[0]} to {names[-1]}" if len(names) > 10 else ", ".join(names) or "-"
+
+
+def _between(preset: Preset) -> str:
+    """What a message between two nodes meets, from the least to the most."""
+    tables = preset.tables()
+    if not tables:
+        return ", ".join(f"{key} {value}" for key, value in preset.keys.items())
+    ranges = []
+    for key, to_text in (("latency", format_seconds), ("bandwidth", format_rate)):
+        values = sorted({value for row in tables[key] for value in row})
+        ends = dict.fromkeys((to_text(values[0], 4), to_text(values[-1], 4)))
+        ranges.append(f"{key} {' to '.join(ends)}")
+    return ", ".join(ranges)
 
 
 def scenario_rows() -> Rows:
@@ -198,6 +227,7 @@ TOPICS: Mapping[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "algorithms": (("name", "what it does", "paper", "message", "waits"), algorithm_rows),
     "topologies": (_KINDS, part_rows("topology")),
     "mixing": (("name", "weights"), mixing_rows),
+    "networks": (("name", "what it is", "places", "from node to node", "source"), network_rows),
     "problems": (_KINDS, part_rows("problem")),
     "models": (_KINDS, part_rows("problem", "model")),
     "partitions": (_KINDS, part_rows("problem", "partition")),

@@ -17,8 +17,8 @@ from simnet.clock.clock import FLOW_END, SETTLE, Clock
 from simnet.clock.flows import Flow, updated_rates
 from simnet.clock.links import Resource
 
-TOGETHER = 1e-13
-"""Flows whose ends differ by at most this share of the time that has passed end together: more than rounding."""
+TOGETHER = 2e-15
+"""Flows whose ends differ by at most this share of the simulated time end together: about nine roundings."""
 
 
 class Fluid:
@@ -133,9 +133,10 @@ class Fluid:
             end, _, flow = heappop(ends)
             if end == flow.end:
                 self._deliver(flow)
-        if self._freed:
+        if any(flow.bottleneck is resource for resource in self._freed for flow in self.crossing.get(resource, ())):
             self._settle_later()
         else:
+            self._freed.clear()
             self._set_alarm()
 
     def _deliver(self, flow: Flow) -> None:

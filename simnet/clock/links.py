@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import inf
+
+from simnet.scenario import Shared
 
 
 class Resource:
@@ -69,3 +72,26 @@ class Link(Path):
         self.downlink = downlink
         self.shared = shared
         super().__init__(latency, (uplink, self.own, *shared, downlink), priority)
+
+
+class SharedLimit:
+    """A named limit that all messages between groups of machines share, such as a backbone.
+
+    Args:
+        spec: its name, bandwidth and groups.
+        num_nodes: n; machine n, a parameter server, stands where the first node stands.
+    """
+
+    def __init__(self, spec: Shared, num_nodes: int) -> None:
+        self.name = spec.name
+        self.group = {node: number for number, group in enumerate(spec.between) for node in group}
+        if 0 in self.group:
+            self.group[num_nodes] = self.group[0]
+        forth = Resource(spec.bandwidth)
+        self.directions = (forth, forth if spec.duplex == "half" else Resource(spec.bandwidth))
+
+    def crossed(self, sender: int, receiver: int) -> Iterator[Resource]:
+        """What a message from one machine to another crosses of it: one resource, or none."""
+        start, end = self.group.get(sender), self.group.get(receiver)
+        if start is not None and end is not None and start != end:
+            yield self.directions[start > end]

@@ -66,8 +66,11 @@ class Machine:
         self.late: dict[Hashable, int] = {}
         self.newest: dict[int, Any] = {}
         self.newest_step: dict[int, int] = {}
+        self.lost: dict[Hashable, int] = {}
         self.questions: deque[Message] = deque()
+        self.num_questions = 0
         self.asking: tuple[Receipt, Callable[[Any], object] | None] | None = None
+        self.is_absent = False
 
     def send(self, receiver: int, payload: Any, tag: Hashable) -> None:
         """Sends one message to any machine of the network.
@@ -189,9 +192,20 @@ class Machine:
         """
         if self.asking is not None:
             raise AlgorithmError("asks a second question before the first one was answered")
+        return self._ask(receiver, content, bits, then, self.machines[receiver].asked)
+
+    def _ask(
+        self,
+        receiver: int,
+        content: Any,
+        bits: float,
+        then: Callable[[Any], object] | None,
+        asked: Callable[[Message], None],
+    ) -> Receipt:
         receipt = Receipt(self.clock, "reply", (receiver,), {})
         self.asking = receipt, then
-        self._dispatch(self._link(receiver), content, "question", bits, self.machines[receiver].asked)
+        self.num_questions += 1
+        self._dispatch(self._link(receiver), content, self.num_questions, bits, asked)
         return receipt
 
     @property
@@ -237,19 +251,38 @@ class Machine:
         tag = message.tag
         if tag in self.late:
             self.dropped_messages += 1
-            self.late[tag] -= 1
-            if not self.late[tag]:
-                del self.late[tag]
+            self._expect_one_less(tag)
             return
         box = self.inbox.setdefault(tag, {})
         if message.sender in box:
             raise AlgorithmError(f"node {message.sender} sent message {tag!r} to node {self.id} twice")
         box[message.sender] = message.payload
 
+    def lose(self, message: Message) -> None:
+        """A message to this machine will never arrive.
+
+        Args:
+            message: that was on its way.
+        """
+        arrive = message.callbacks[0]
+        if arrive in (self.asked, self.fetched):
+            self.machines[message.sender].refused(message)
+        elif arrive == self.deliver and message.tag in self.late:
+            self._expect_one_less(message.tag)
+        elif arrive == self.deliver:
+            self.lost[message.tag] = self.lost.get(message.tag, 0) + 1
+
+    def _expect_one_less(self, tag: Hashable) -> None:
+        self.late[tag] -= 1
+        if not self.late[tag]:
+            del self.late[tag]
+
     def _give_up(self, alarm: Message) -> None:
         receipt: Receipt | None = alarm.payload()  # a weak reference: the alarm may ring long after all was received
         if receipt is not None and not receipt.processed:
-            self.late[receipt.tag] = len(receipt.missing)
+            num_late = len(receipt.missing) - self.lost.pop(receipt.tag, 0)
+            if num_late > 0:
+                self.late[receipt.tag] = num_late
             del self.waiting[receipt.tag]
             if receipt.callbacks:
                 alarm.sender = receipt.missing[0]
@@ -257,8 +290,12 @@ class Machine:
             receipt.complete(receipt.box)
 
     def asked(self, question: Message) -> None:
-        """A question arrives; a locked machine lets it wait."""
-        if self.is_locked:
+        """A question arrives; a machine that is locked, or about to begin, lets it wait.
+
+        Args:
+            question: from whom, and what.
+        """
+        if self.is_locked or self.is_absent:
             self.questions.append(question)
         else:
             before, sent = question.origin
@@ -267,22 +304,66 @@ class Machine:
     def _reply(self, question: Message, chain: Cause) -> None:
         content, bits = self.pack(self.answer(question.sender, question.payload))
         asker = self.machines[question.sender]
-        self._dispatch(self._link(question.sender), content, "reply", bits, asker.replied, chain)
+        self._dispatch(self._link(question.sender), content, question.tag, bits, asker.replied, chain)
 
     def replied(self, reply: Message) -> None:
-        """The reply arrives: unlocks, lets the waiting questions in, then wakes the process."""
-        assert self.asking is not None
+        """The reply arrives: unlocks, lets the waiting questions in, then wakes the process.
+
+        Args:
+            reply: to the last question of this machine, or to one that it has forgotten.
+        """
+        if self.asking is None or reply.tag != self.num_questions:
+            return
         receipt, then = self.asking
         self.asking = None
-        before, sent = reply.origin
-        arrived = (before, sent, self.clock.now, reply.sender, self.id)
         if then is not None:
             then(reply.payload)
-        while self.questions:
-            self._reply(self.questions.popleft(), arrived)
+        before, sent = reply.origin
+        self.answer_waiting((before, sent, self.clock.now, reply.sender, self.id))
         if receipt.callbacks:
             self._woken(reply)
         receipt.complete(reply.payload)
+
+    def refused(self, question: Message) -> None:
+        """A question of this machine will never be answered: the event that it waits for is over, its value None.
+
+        Args:
+            question: as it was sent.
+        """
+        if self.asking is None or question.tag != self.num_questions:
+            return
+        receipt, _ = self.asking
+        self.asking = None
+        self.answer_waiting(self.chain)
+        receipt.complete(None)
+
+    def answer_waiting(self, chain: Cause) -> None:
+        """Answers the questions that had to wait.
+
+        Args:
+            chain: what led to this moment.
+        """
+        while self.questions:
+            self._reply(self.questions.popleft(), chain)
+
+    def fetched(self, question: Message) -> None:
+        """Somebody asks for what this machine has, to begin anew from it; only nodes have something.
+
+        Args:
+            question: from whom.
+        """
+        self.machines[question.sender].refused(question)
+
+    def forget(self) -> None:
+        """Loses all that it has received and waits for; who asked it something is refused."""
+        for box in (self.inbox, self.waiting, self.late, self.lost, self.newest, self.newest_step):
+            box.clear()
+        self.answer = self._no_answer
+        self.asking = None
+        self.chain = (self.chain, self.chain[2], self.clock.now, self.id, self.id)
+        while self.questions:
+            question = self.questions.popleft()
+            self.machines[question.sender].refused(question)
 
     def _no_answer(self, sender: int, payload: Any) -> Any:
         raise AlgorithmError(f"node {sender} asked node {self.id}, which answers nothing; set `node.answer` first")

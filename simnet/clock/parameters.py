@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from simnet.clock.positions import great_circle, read_positions
 from simnet.errors import ParameterError
-from simnet.scenario import Constant, Distribution, MatrixFile, PerNode, Quantity
+from simnet.scenario import PRESETS, Constant, Distribution, MatrixFile, PerNode, Positions, Quantity
 from simnet.scenario import Network as NetworkSpec
 from simnet.streams import stream
 
@@ -18,13 +19,14 @@ class LinkParameters:
 
     Args:
         spec: the scenario's `network`.
-        num_nodes: n; machine n, a parameter server, has the first node's limits where each node has its own.
+        num_nodes: n; machine n, a parameter server, stands where the first node stands, and has its limits where each
+            node has its own.
         num_machines: n, or n + 1 with a parameter server.
         seed: the run's seed; every directed link draws from its own stream.
         folder: where the scenario's files lie.
 
     Raises:
-        ParameterError: if a matrix file cannot be read, or has not one row and column for each machine.
+        ParameterError: if a file cannot be read, or has not one row (of a matrix: and column) for each machine.
     """
 
     def __init__(self, spec: NetworkSpec, num_nodes: int, num_machines: int, seed: int, folder: Path) -> None:
@@ -35,16 +37,32 @@ class LinkParameters:
             for key in ("latency", "bandwidth")
             if isinstance(getattr(spec, key), MatrixFile)
         }
+        preset = PRESETS.get(spec.preset or "")
+        self.tables = preset.tables() if preset else {}
+        places = preset.numbered(spec.places, num_nodes) if preset and self.tables else []
+        self.places = [places[i % num_nodes] for i in range(num_machines)] if places else []
+        on_map = read_positions(spec.latency, num_nodes, folder) if isinstance(spec.latency, Positions) else []
+        self.positions = [on_map[i % num_nodes] for i in range(num_machines)] if on_map else []
         self.uplinks = self._limits("uplink", num_nodes, num_machines)
         self.downlinks = self._limits("downlink", num_nodes, num_machines)
 
     def latency(self, sender: int, receiver: int) -> float:
         """Seconds from one machine to another."""
-        return self._value("latency", self.spec.latency, sender, receiver)
+        latency = self.spec.latency
+        if latency is None:
+            return self._by_place("latency", sender, receiver)
+        if isinstance(latency, Positions):
+            return latency.base + great_circle(self.positions[sender], self.positions[receiver]) / latency.speed
+        return self._value("latency", latency, sender, receiver)
 
     def bandwidth(self, sender: int, receiver: int) -> float:
         """Bit/s of the link itself; infinite where there is no limit."""
-        return inf if self.spec.bandwidth is None else self._value("bandwidth", self.spec.bandwidth, sender, receiver)
+        if self.spec.bandwidth is None:
+            return self._by_place("bandwidth", sender, receiver) if self.tables else inf
+        return self._value("bandwidth", self.spec.bandwidth, sender, receiver)
+
+    def _by_place(self, key: str, sender: int, receiver: int) -> float:
+        return self.tables[key][self.places[sender]][self.places[receiver]]
 
     def _value(self, key: str, quantity: Quantity, *ends: int) -> float:
         if isinstance(quantity, Constant):

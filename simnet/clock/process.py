@@ -22,6 +22,7 @@ class Process:
     Args:
         clock: the run's clock; the program begins now, before anything else that happens now.
         program: the generator.
+        delay: the program begins so many seconds later.
 
     Attributes:
         is_alive: whether the program has not ended yet.
@@ -41,14 +42,19 @@ class Process:
 
     __slots__ = ("error", "is_alive", "program")
 
-    def __init__(self, clock: Clock, program: Program) -> None:
+    def __init__(self, clock: Clock, program: Program, delay: float = 0.0) -> None:
         self.program = program
         self.is_alive = True
         self.error: BaseException | None = None
         begin = simpy.Event(clock)
         begin._ok, begin._value = True, None
         begin.callbacks = [self.resume]
-        clock.at(clock.now, begin, START)
+        clock.at(clock.now + delay, begin, START)
+
+    def end(self) -> None:
+        """Ends the program wherever it waits; what it waits for may still happen, and means nothing any more."""
+        self.is_alive = False
+        self.program.close()
 
     def resume(self, event: simpy.Event) -> None:
         """Goes on with the program until it waits for something that has not happened yet.

@@ -1,8 +1,9 @@
 """Sharing rules: when a transfer that starts now arrives. Arrival times are arithmetic; one event per message where possible.
 
 A transfer of s bits from i to j crosses the uplink of i, the link i -> j and the downlink of j, each with an optional
-bandwidth. Its last bit leaves a resource no earlier than ``start + s / bandwidth`` of that resource and no earlier than
-it left the one before (cut-through); the latency of the link is added once, between link and downlink.
+bandwidth; between link and downlink lie the limits that it shares with other links, if there are any. Its last bit leaves
+a resource no earlier than ``start + s / bandwidth`` of that resource and no earlier than it left the one before
+(cut-through); the latency of the link is added once, before the downlink.
 """
 
 from __future__ import annotations
@@ -72,48 +73,49 @@ class Queued:
             self.clock.at(last_bit, transfer, link.priority)
             return
         # Who comes first to a downlink is known only when the first bit gets there.
+        self._at(at_link + latency, link, lambda _: self._enter_downlink(link, transfer, last_bit))
+
+    def _at(self, time: float, link: Path, enter: Callable[[simpy.Event], None]) -> None:
+        """Calls a function when the first bit reaches a limit on a link."""
         entry = simpy.Event(self.clock)
         entry._ok = True
-        entry.callbacks = [lambda _: self._enter_downlink(link, transfer, last_bit)]
-        self.clock.at(at_link + latency, entry, link.priority)
+        entry.callbacks = [enter]
+        self.clock.at(time, entry, link.priority)
 
     def _enter_downlink(self, link: Link, transfer: Transfer, last_bit: float) -> None:
         link.downlink.start(transfer.bits, self.clock.now)
         self.clock.at(max(last_bit, link.downlink.free_at), transfer, link.priority)
 
 
-class QueuedPath:
-    """Sharing rule `queue` on a path of any number of limits, which only a task graph has.
+class QueuedPath(Queued):
+    """Sharing rule `queue` where paths have any number of limits: those that links share, or a task graph's own.
 
-    A transfer comes to each limit with its first bit; the latency lies before the last one.
-
-    Args:
-        clock: the run's clock.
+    Who comes first to a limit is known only when the first bit gets there, as at a downlink. The latency lies before the
+    last limit.
     """
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
 
     def carry(self, link: Path, transfer: Transfer, extra: float = 0.0) -> None:
         """Arrives when the last limit on the way has served it."""
-        self._approach(link, transfer, 0, (self.clock._now, self.clock._now), link.latency + extra)
+        now, latency = self.clock._now, link.latency + extra
+        if len(link.resources) > 1:
+            self._enter(link, transfer, 0, now, latency)
+        else:
+            self._approach(link, transfer, 0, (now, now), latency)
 
     def _approach(self, link: Path, transfer: Transfer, k: int, bits_at: tuple[float, float], latency: float) -> None:
         """Its first and its last bit leave for limit number k at these times."""
+        first, last = bits_at
         if k >= len(link.resources) - 1:
-            bits_at, latency = (bits_at[0] + latency, bits_at[1] + latency), 0.0
-        if k == len(link.resources):
-            self.clock.at(bits_at[1], transfer, link.priority)
-            return
-        entry = simpy.Event(self.clock)
-        entry._ok = True
-        entry.callbacks = [lambda _: self._enter(link, transfer, k, bits_at[1], latency)]
-        self.clock.at(bits_at[0], entry, link.priority)
+            first, last, latency = first + latency, last + latency, 0.0
+        if k < len(link.resources):
+            self._at(first, link, lambda _: self._enter(link, transfer, k, last, latency))
+        else:
+            self.clock.at(last, transfer, link.priority)
 
-    def _enter(self, link: Path, transfer: Transfer, k: int, last_bit: float, latency: float) -> None:
+    def _enter(self, link: Path, transfer: Transfer, k: int, last: float, latency: float) -> None:
         limit = link.resources[k]
-        start = limit.start(transfer.bits, self.clock.now)
-        self._approach(link, transfer, k + 1, (start, max(last_bit, limit.free_at)), latency)
+        first = limit.start(transfer.bits, self.clock._now)
+        self._approach(link, transfer, k + 1, (first, max(last, limit.free_at)), latency)
 
 
 class Fair:

@@ -150,6 +150,46 @@ def target_table(result: Result, metric: Metric) -> Table | None:
     return table
 
 
+def time_table(result: Result) -> Table | None:
+    """Where each algorithm's time went: its nodes' mean shares, and what the run as a whole had to wait for.
+
+    Args:
+        result: the result.
+
+    Returns:
+        A table with one row for each algorithm, mean over the seeds (the bottleneck is that of the first); None if no run
+        kept account.
+
+    Example:
+        >>> nodes = {"computing_s": [3.0, 1.0], "waiting_s": [1.0, 3.0], "sending_s": [0.4, 0.4], "down_s": [0.0, 0.0]}
+        >>> path = {"time_s": 4.0, "bottleneck": "link 0 -> 1", "share": 0.5}
+        >>> summary = {"nodes": nodes, "critical_path": path}
+        >>> Console(width=70).print(time_table(Result([RunRecord("dpsgd", 1, "done", "", [], summary)], {}, "")))
+        where the nodes' time went, and what the run waited for most
+        <BLANKLINE>
+         algorithm   computing   waiting   sending   down   bottleneck
+         ────────────────────────────────────────────────────────────────────
+         dpsgd            50 %      50 %      10 %    0 %   link 0 -> 1, 50 %
+        <BLANKLINE>
+    """
+    accounts = [(label, [r for r in records if r.summary.get("nodes")]) for label, records in _by_label(result)]
+    if not any(records for _, records in accounts):
+        return None
+    kinds = ("computing", "waiting", "sending", "down")
+    table = _table("where the nodes' time went, and what the run waited for most", [*kinds, "bottleneck"])
+    for label, records in accounts:
+        cells = [_mean([_share_of_time(r, kind) for r in records], lambda share: f"{100 * share:.0f} %") for kind in kinds]
+        path = records[0].summary["critical_path"] if records else {}
+        bottleneck = f"{path['bottleneck']}, {100 * path['share']:.0f} %" if path.get("bottleneck") else NOTHING
+        table.add_row(Text(label), *cells, bottleneck)
+    return table
+
+
+def _share_of_time(record: RunRecord, kind: str) -> float | None:
+    seconds, end_s = record.summary["nodes"][f"{kind}_s"], record.summary["critical_path"]["time_s"]
+    return fmean(seconds) / end_s if end_s else None
+
+
 def tables(result: Result, width: int = 120) -> list[Table]:
     """All tables that a run ends with.
 
@@ -158,10 +198,10 @@ def tables(result: Result, width: int = 120) -> list[Table]:
         width: characters that there is room for.
 
     Returns:
-        The final table, then one for each target.
+        The final table, then one for each target, then where the time went.
     """
     targets = [target_table(result, METRICS[name]) for name in result.scenario.get("targets") or {} if name in METRICS]
-    return [final_table(result, width), *(table for table in targets if table is not None)]
+    return [table for table in (final_table(result, width), *targets, time_table(result)) if table is not None]
 
 
 def remarks(result: Result) -> list[str]:
@@ -193,7 +233,7 @@ def _table(title: str, columns: Sequence[str]) -> Table:
     table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("algorithm", style="bold", overflow="fold")
     for column in columns:
-        is_text = column in {"status", "reached"}
+        is_text = column in {"status", "reached", "bottleneck"}
         header = column.replace(" ", "\n", 1)
         table.add_column(header, justify="left" if is_text else "right", no_wrap=not is_text)
     return table

@@ -2,39 +2,62 @@
 
 from simnet.scenario.editor import json_schema
 from simnet.scenario.loader import load, load_text
+from simnet.scenario.presets import PRESETS, Preset
 from simnet.scenario.quantities import Constant, Distribution, MatrixFile, PerNode, Quantity
 from simnet.scenario.schema import Scenario
+from simnet.scenario.schema_faults import (
+    Crash,
+    Fault,
+    FaultTrace,
+    Join,
+    Leave,
+    LinkDown,
+    NetworkPartition,
+    RandomCrashes,
+    RandomOutages,
+)
+from simnet.scenario.schema_links import Positions, Shared
 from simnet.scenario.schema_network import Compute, Jitter, Messages, Mixing, Network, Stragglers, Topology
 from simnet.scenario.schema_problem import DataSet, Factory, Model, Partition, Problem, Quadratic
-from simnet.scenario.schema_protocol import Protocol, StartUp
 from simnet.scenario.schema_run import AlgorithmEntry, Deadline, Record, Run, Wait
 from simnet.scenario.signature import AlgorithmSchemas, parameters_model
 
 __all__ = [
+    "PRESETS",
     "AlgorithmEntry",
     "AlgorithmSchemas",
     "Compute",
     "Constant",
+    "Crash",
     "DataSet",
     "Deadline",
     "Distribution",
     "Factory",
+    "Fault",
+    "FaultTrace",
     "Jitter",
+    "Join",
+    "Leave",
+    "LinkDown",
     "MatrixFile",
     "Messages",
     "Mixing",
     "Model",
     "Network",
+    "NetworkPartition",
     "Partition",
     "PerNode",
+    "Positions",
+    "Preset",
     "Problem",
-    "Protocol",
     "Quadratic",
     "Quantity",
+    "RandomCrashes",
+    "RandomOutages",
     "Record",
     "Run",
     "Scenario",
-    "StartUp",
+    "Shared",
     "Stragglers",
     "Topology",
     "Wait",

@@ -84,6 +84,16 @@ BitsPerSecond = Annotated[
 """A bandwidth above 0: text with a unit in the file, bit/s in Python."""
 
 
+MetersPerSecond = Annotated[
+    float,
+    BeforeValidator(_reader(units.SPEEDS, "200000 km/s")),
+    AfterValidator(_positive),
+    PlainSerializer(units.speed_to_text, when_used="json"),
+    WithJsonSchema(_text_schema(units.SPEEDS)),
+]
+"""A speed above 0: text with a unit in the file, m/s in Python."""
+
+
 class Constant(Part):
     """The same value everywhere.
 
@@ -247,10 +257,12 @@ class Forms:
     Args:
         dimension: times or rates.
         form: what is allowed beside a number and a distribution: a matrix file or a list with one number for each node.
+        parts: further mappings that are allowed, each told by its first key.
     """
 
     dimension: Dimension
     form: Literal["file", "list"]
+    parts: tuple[type[Part], ...] = ()
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Reading and writing are ours."""
@@ -263,9 +275,10 @@ class Forms:
         families = handler(self.dimension.families.__pydantic_core_schema__)
         numbers = {"type": "array", "items": number, "minItems": 1}
         last = numbers if self.form == "list" else handler(self.dimension.file.__pydantic_core_schema__)
-        return {"anyOf": [number, families, last]}
+        parts = [handler(part.__pydantic_core_schema__) for part in self.parts]
+        return {"anyOf": [number, families, last, *parts]}
 
-    def read(self, given: Any) -> Quantity:
+    def read(self, given: Any) -> Quantity | Part:
         """The quantity that a value of a file denotes.
 
         Args:
@@ -277,11 +290,14 @@ class Forms:
         Raises:
             pydantic.ValidationError: with sentences.
         """
-        if isinstance(given, Constant | Distribution | MatrixFile | PerNode):
+        if isinstance(given, Part):
             return given
         if isinstance(given, Mapping) and self.form == "file" and "file" in given:
             file = self.dimension.file.model_validate(given)
             return MatrixFile(path=file.file, unit=file.unit)
+        for part in self.parts:
+            if isinstance(given, Mapping) and next(iter(part.model_fields)) in given:
+                return part.model_validate(given)
         if isinstance(given, Mapping):
             return self.dimension.families.model_validate(given).distribution()
         if isinstance(given, list | tuple) and given and self.form == "list":
@@ -290,7 +306,7 @@ class Forms:
             return Constant(value=self.dimension.number.validate_python(given))
         raise refusal(((), f"found {shown(given)}; allowed: {self._allowed()}"))
 
-    def write(self, quantity: Quantity) -> Any:
+    def write(self, quantity: Quantity | Part) -> Any:
         """The form from which `read` makes an equal quantity.
 
         Args:
@@ -300,20 +316,23 @@ class Forms:
             Text, a mapping or a list.
         """
         to_text = self.dimension.to_text
+        if isinstance(quantity, self.parts):
+            return quantity.model_dump(mode="json")
         if isinstance(quantity, Constant):
             return to_text(quantity.value)
         if isinstance(quantity, PerNode):
             return [to_text(value) for value in quantity.values]
         if isinstance(quantity, MatrixFile):
             return {"file": quantity.path, "unit": quantity.unit}
+        assert isinstance(quantity, Distribution)
         parameters = quantity.parameters.items()
         return {quantity.kind: {key: value if key == "sigma" else to_text(value) for key, value in parameters}}
 
     def _allowed(self) -> str:
         last = "a list of such texts, one for each node" if self.form == "list" else "{file: ..., unit: ...}"
-        return f"text such as {self.dimension.example}, {{{'|'.join(_Families.model_fields)}: {{...}}}}, or {last}"
+        parts = "".join(f"{{{next(iter(part.model_fields))}: ...}}, " for part in self.parts)
+        return f"text such as {self.dimension.example}, {{{'|'.join(_Families.model_fields)}: {{...}}}}, {parts}or {last}"
 
 
-LinkTime = Annotated[Constant | Distribution | MatrixFile, Forms(TIME, "file")]
 LinkRate = Annotated[Constant | Distribution | MatrixFile, Forms(RATE, "file")]
 NodeRate = Annotated[Constant | Distribution | PerNode, Forms(RATE, "list")]

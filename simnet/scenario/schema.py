@@ -19,8 +19,9 @@ from pydantic import (
 
 from simnet.part import Part
 from simnet.scenario.origin import Origin
-from simnet.scenario.quantities import PerNode, Text
+from simnet.scenario.quantities import Text
 from simnet.scenario.rows import Rows
+from simnet.scenario.schema_faults import Fault, misfits
 from simnet.scenario.schema_network import Compute, Edges, Messages, Mixing, Network, Topology
 from simnet.scenario.schema_problem import Problem, Quadratic
 from simnet.scenario.schema_run import AlgorithmEntry, Known, Record, Run
@@ -46,6 +47,7 @@ class Scenario(Part):
         mixing: who gives which weight to whom.
         network: what a message costs in time; None: nothing.
         compute: what a gradient costs in time; None: nothing.
+        faults: what fails when: nodes, links, the whole network.
         message: what a message costs in bits.
         problem: what is trained on what data.
         init: None, one initial model for all nodes, or one row for each node.
@@ -67,6 +69,7 @@ class Scenario(Part):
     mixing: Mixing = Mixing()
     network: Network | None = None
     compute: Compute | None = None
+    faults: tuple[Fault, ...] = ()
     message: Messages = Messages()
     problem: Problem
     init: Rows | None = None
@@ -156,15 +159,27 @@ class Scenario(Part):
 
     @field_validator("network")
     @classmethod
-    def _check_limits(cls, network: Network | None, info: ValidationInfo) -> Network | None:
-        limits = {} if network is None else {"uplink": network.uplink, "downlink": network.downlink}
-        lists = {key: limit.values for key, limit in limits.items() if isinstance(limit, PerNode)}
-        return _one_for_each_node(network, lists, info)
+    def _place_nodes(cls, network: Network | None, info: ValidationInfo) -> Network | None:
+        nodes = info.data.get("nodes")
+        if network is None or nodes is None:
+            return network
+        misfits = network.misfits(nodes)
+        if misfits:
+            raise refusal(*misfits)
+        return network.placed(nodes)
 
     @field_validator("compute")
     @classmethod
     def _check_factors(cls, compute: Compute | None, info: ValidationInfo) -> Compute | None:
         return _one_for_each_node(compute, {"factors": compute.factors} if compute and compute.factors else {}, info)
+
+    @field_validator("faults")
+    @classmethod
+    def _check_faults(cls, faults: tuple[Fault, ...], info: ValidationInfo) -> tuple[Fault, ...]:
+        nodes = info.data.get("nodes", MAX_NODES)
+        if wrong := [((i, *place), text) for i, fault in enumerate(faults) for place, text in misfits(fault, nodes)]:
+            raise refusal(*wrong)
+        return faults
 
     @field_validator("problem")
     @classmethod

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationInfo, field_validator, model_serializer
 
 from simnet.part import Choice, Part
-from simnet.scenario.quantities import Constant, LinkRate, LinkTime, NodeRate, Seconds, Text
+from simnet.scenario.presets import PRESETS
+from simnet.scenario.quantities import Constant, LinkRate, NodeRate, PerNode, Seconds, Text
 from simnet.scenario.rows import RowsOrPath
-from simnet.scenario.schema_protocol import Protocol
-from simnet.sentences import Complaint, shown
+from simnet.scenario.schema_links import LinkTime, Places, Positions, PresetName, Shared
+from simnet.sentences import Complaint, refusal, shown
 
 Share = Annotated[float, Field(ge=0, le=1)]
 NodeId = Annotated[int, Field(ge=0)]
@@ -175,21 +176,121 @@ class Network(Part):
     """The links, and how messages share them. Without ``network`` messages cost no time.
 
     Args:
+        preset: a network by name, whose keys are overridden by those that stand beside it.
+        places: where a preset has places: that of each node, by name or number, or how many nodes stand in each, in
+            blocks. By default in blocks, each place with the share that it has in the preset's source.
         sharing: ``none``: every message has its link's full bandwidth; ``queue``: first come, first served; ``fair``: all
             messages under way share every limit that they cross, max-min fair.
-        latency: of each directed link [s].
-        bandwidth: of each directed link [bit/s]; None: unlimited.
+        routing: ``direct``: any two nodes have a link of their own; ``hops``: messages travel over the topology's links,
+            store and forward, on the path with the least latency; a parameter server hangs off the first node.
+        latency: of each directed link [s]; None: what the preset's places say.
+        bandwidth: of each directed link [bit/s]; None: what the preset's places say, else unlimited.
+        duplex: of the nodes' NICs; ``half``: what a node sends and receives shares its ``uplink``.
         uplink: what a node can send, over all its links [bit/s]; None: unlimited.
         downlink: what a node can receive, over all its links [bit/s]; None: unlimited.
-        protocol: what TCP adds to each message; None: nothing.
+        shared: limits that many links share, in the order in which messages cross them.
     """
 
+    preset: PresetName | None = None
+    places: Places | None = None
     sharing: Literal["none", "queue", "fair"] = "none"
-    latency: LinkTime = Field(default=Constant(value=0.0), json_schema_extra={"default": "0 s"})
+    routing: Literal["direct", "hops"] = "direct"
+    latency: LinkTime | None = Field(default=Constant(value=0.0), json_schema_extra={"default": "0 s"})
     bandwidth: LinkRate | None = None
+    duplex: Literal["full", "half"] = "full"
     uplink: NodeRate | None = None
     downlink: NodeRate | None = None
-    protocol: Protocol | None = None
+    shared: tuple[Shared, ...] = ()
+
+    @classmethod
+    def spelled_out(cls, given: Any, info: ValidationInfo) -> Any:
+        """A preset's keys stand beside those of the file, which win."""
+        del info
+        if not isinstance(given, Mapping) or not isinstance(given.get("preset"), str):
+            return given
+        own = {key: value for key, value in given.items() if value is not None}
+        return {**cls._keys_of(own), **own}
+
+    @classmethod
+    def _keys_of(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What the preset in a network says: quantities as text; None: its places say it."""
+        preset = PRESETS.get(given["preset"])
+        keys = dict(preset.keys) if preset else {}
+        if preset and preset.layout:
+            keys["latency"] = None
+        if given.get("duplex") == "half":  # one limit for both directions
+            keys.pop("downlink", None)
+        return keys
+
+    @classmethod
+    def objections(cls, given: Mapping[str, Any]) -> Iterable[Complaint]:
+        """Keys that need or exclude each other."""
+        if given.get("places") is not None and given.get("preset") is None:
+            yield ("places",), "found places without preset; allowed: with a preset that has places"
+        if given.get("duplex") == "half":
+            if given.get("uplink") is None:
+                yield ("duplex",), "found half without uplink; allowed: with uplink, the bandwidth of both directions together"
+            if given.get("downlink") is not None:
+                yield ("downlink",), "found downlink with duplex: half; allowed: only uplink, which both directions share"
+
+    @field_validator("places")
+    @classmethod
+    def _name_places(cls, places: Any, info: ValidationInfo) -> Any:
+        preset = info.data.get("preset")
+        return places if places is None or preset is None else PRESETS[preset].named(places)
+
+    @field_validator("shared")
+    @classmethod
+    def _check_names(cls, shared: tuple[Shared, ...]) -> tuple[Shared, ...]:
+        names = [resource.name for resource in shared]
+        twice = [(i, name) for i, name in enumerate(names) if name in names[:i]]
+        if twice:
+            raise refusal(*(((i, "name"), f"found {name} twice; allowed: each name once") for i, name in twice))
+        return shared
+
+    def misfits(self, nodes: int) -> list[Complaint]:
+        """What does not fit so many nodes.
+
+        Args:
+            nodes: n.
+
+        Returns:
+            Complaints; none if all is well.
+        """
+        counts: dict[tuple[str, ...], int] = {}
+        for key in ("uplink", "downlink"):
+            limit = getattr(self, key)
+            if isinstance(limit, PerNode):
+                counts[key,] = len(limit.values)
+        if isinstance(self.latency, Positions) and not isinstance(self.latency.positions, str):
+            counts["latency", "positions"] = len(self.latency.positions)
+        if self.places is not None:
+            counts["places",] = sum(self.places.values()) if isinstance(self.places, Mapping) else len(self.places)
+        wrong = [
+            (place, f"found {count} values; allowed: {nodes}, as many as nodes")
+            for place, count in counts.items()
+            if count != nodes
+        ]
+        outside = [
+            (("shared", k, *place), f"found node {node}; allowed: 0 to {nodes - 1}, since nodes is {nodes}")
+            for k, resource in enumerate(self.shared)
+            for place, node in resource.members()
+            if node >= nodes
+        ]
+        return [*wrong, *outside]
+
+    def placed(self, nodes: int) -> Network:
+        """The same network, with the places of so many nodes filled in, if its preset has places and none are given."""
+        if self.preset is None or not PRESETS[self.preset].layout or self.places is not None:
+            return self
+        return self.model_copy(update={"places": PRESETS[self.preset].spread(nodes)})
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What the preset says is not said again."""
+        plain: dict[str, Any] = {key: value for key, value in handler(self).items() if value is not None}
+        keys = self._keys_of(plain) if self.preset else {}
+        return {key: value for key, value in plain.items() if key not in keys or value != keys[key]}
 
 
 class Jitter(Part):

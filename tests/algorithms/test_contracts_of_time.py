@@ -28,7 +28,7 @@ compute_specs = st.fixed_dictionaries(
     optional={"jitter": jitters, "stragglers": st.just({"fraction": 0.3, "slowdown": 10})},
 )
 networks = st.fixed_dictionaries(
-    {"sharing": st.sampled_from(["none", "queue"]), "latency": latencies},
+    {"sharing": st.sampled_from(["none", "queue", "fair"]), "latency": latencies},
     optional={"bandwidth": rates, "uplink": rates, "downlink": rates},
 )
 
@@ -69,13 +69,13 @@ def test_iterates_on_data_in_large_batches_do_not_depend_on_the_clock() -> None:
     assert outcomes[0].summary["mean_gradient_batch"] == outcomes[1].summary["mean_gradient_batch"] == 8
 
 
-def timed(case: Case, factor: float, **changes: Any) -> dict[str, Any]:
+def timed(case: Case, factor: float, sharing: str, **changes: Any) -> dict[str, Any]:
     """Everything that takes time takes `factor` times as long."""
     return scenario(
         case,
         compute={"time": f"{30 * factor} ms", "jitter": {"lognormal": 0.5}},
         network={
-            "sharing": "queue",
+            "sharing": sharing,
             "latency": {"uniform": {"low": f"{factor} ms", "high": f"{9 * factor} ms"}},
             "bandwidth": f"{20 / factor} kbit/s",
             "uplink": f"{14 / factor} kbit/s",
@@ -85,10 +85,11 @@ def timed(case: Case, factor: float, **changes: Any) -> dict[str, Any]:
     )
 
 
+@pytest.mark.parametrize("sharing", ["queue", "fair"])
 @each(ALL)
-def test_doubling_all_durations_doubles_all_times(case: Case) -> None:
+def test_doubling_all_durations_doubles_all_times(case: Case, sharing: str) -> None:
     def check() -> None:
-        once, twice = execute(timed(case, 1.0)), execute(timed(case, 2.0))
+        once, twice = execute(timed(case, 1.0, sharing)), execute(timed(case, 2.0, sharing))
         assert (twice.times == 2 * once.times).all()
         assert (once.times[1:] > 0).all()
         assert twice.models.tobytes() == once.models.tobytes()

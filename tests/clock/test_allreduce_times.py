@@ -13,6 +13,8 @@ LATENCY, BANDWIDTH, BITS, COMPUTE = 0.05, 1e6, 8e6, 0.3
 
 DEDICATED = {"latency": "50 ms", "bandwidth": "1 Mbit/s"}
 NICS = {"latency": "50 ms", "sharing": "queue", "uplink": "1 Mbit/s", "downlink": "1 Mbit/s"}
+FAIR = NICS | {"sharing": "fair"}
+networks = pytest.mark.parametrize("network", [DEDICATED, NICS, FAIR], ids=["dedicated", "queue", "fair"])
 
 
 def allreduce_end(nodes: int, network: dict[str, Any], steps: int = 1, **options: Any) -> float:
@@ -27,14 +29,14 @@ def allreduce_end(nodes: int, network: dict[str, Any], steps: int = 1, **options
     return end_of(source)
 
 
-@pytest.mark.parametrize("network", [DEDICATED, NICS], ids=["dedicated", "nics"])
+@networks
 @pytest.mark.parametrize("nodes", [2, 3, 7, 8])
 def test_ring(nodes: int, network: dict[str, Any]) -> None:
     exchange = 2 * (nodes - 1) * (LATENCY + BITS / nodes / BANDWIDTH)
     assert allreduce_end(nodes, network, steps=3, exchange="ring") == pytest.approx(3 * (COMPUTE + exchange), rel=1e-12)
 
 
-@pytest.mark.parametrize("network", [DEDICATED, NICS], ids=["dedicated", "nics"])
+@networks
 @pytest.mark.parametrize("nodes", [2, 4, 8, 16])
 def test_halving_doubling(nodes: int, network: dict[str, Any]) -> None:
     exchange = 2 * log2(nodes) * LATENCY + 2 * (nodes - 1) / nodes * BITS / BANDWIDTH
@@ -58,6 +60,14 @@ def test_parameter_server(nodes: int, chunks: int) -> None:
     exchange = 2 * LATENCY + (1 + 1 / chunks) * nodes * BITS / BANDWIDTH
     end = allreduce_end(nodes, NICS, exchange="parameter_server", chunks=chunks)
     assert end == pytest.approx(COMPUTE + exchange, rel=1e-12)
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 16])
+@pytest.mark.parametrize("nodes", [1, 3, 8])
+def test_a_parameter_server_gains_nothing_by_fair_chunks(nodes: int, chunks: int) -> None:
+    """All chunks of all nodes flow at once and are all there only at the end: 2 lat + 2 n M / bw."""
+    end = allreduce_end(nodes, FAIR, exchange="parameter_server", chunks=chunks)
+    assert end == pytest.approx(COMPUTE + 2 * LATENCY + 2 * nodes * BITS / BANDWIDTH, rel=1e-12)
 
 
 def test_steps_of_a_parameter_server_overlap() -> None:
@@ -86,12 +96,13 @@ TABLE = """
 ROWS = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip().splitlines()]
 
 
+@pytest.mark.parametrize("sharing", ["queue", "fair"])
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]}, {row[1]}")
-def test_reference_table(row: list[str]) -> None:
+def test_reference_table(row: list[str], sharing: str) -> None:
     bandwidth, latency, *printed = row
-    queue = {"sharing": "queue", "latency": latency, "uplink": bandwidth}
-    nics = {**queue, "downlink": bandwidth}
-    links = {"latency": latency, "bandwidth": bandwidth}
+    uplinks = {"sharing": sharing, "latency": latency, "uplink": bandwidth}
+    nics = {**uplinks, "downlink": bandwidth}
+    links = {"sharing": sharing, "latency": latency, "bandwidth": bandwidth}
     rate = float(bandwidth.split()[0]) * (1e9 if "Gbit" in bandwidth else 1e6)
 
     def end(algorithm: dict[str, Any], network: dict[str, Any], bits_per_number: float = 8.64e6) -> float:
@@ -105,10 +116,12 @@ def test_reference_table(row: list[str]) -> None:
         end({"name": "allreduce", "exchange": "halving_doubling"}, nics),
         whole,
         chunked - (whole - chunked) / 15,
-        end({"name": "dpsgd"}, queue),
+        end({"name": "dpsgd"}, uplinks),
         end({"name": "dpsgd"}, links),
-        end({"name": "moniqua", "theta": 1.0, "bits": 4}, queue | {"uplink": f"{rate / 270_000!r} bit/s"}, 32),
+        end({"name": "moniqua", "theta": 1.0, "bits": 4}, uplinks | {"uplink": f"{rate / 270_000!r} bit/s"}, 32),
     ]
+    if sharing == "fair":  # chunks need turns
+        del found[3], printed[3]
     for seconds, text in zip(found, printed, strict=True):
         digits = len(text.partition(".")[2])
         assert abs(seconds - float(text)) <= 0.501 * 10**-digits, f"{seconds} is not {text}"

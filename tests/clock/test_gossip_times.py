@@ -85,6 +85,28 @@ def test_other_algorithms_hide_the_exchange_too(algorithm: dict[str, Any]) -> No
     assert end_of(scenario(6, algorithm, **facts)) == 5.0
 
 
+@pytest.mark.parametrize(("topology", "degree"), [("ring", 2), ("exponential", 4), ("hypercube", 4), ("complete", 15)])
+@pytest.mark.parametrize(
+    ("sharing", "limits"),
+    [("queue", ["uplink"]), ("fair", ["uplink"]), ("fair", ["downlink"]), ("fair", ["uplink", "downlink"])],
+)
+def test_one_shared_nic(sharing: str, limits: list[str], topology: str, degree: int) -> None:
+    """ALGORITHMS.md 29.4: a NIC carries every neighbor's message, degree times M, each way; 2 M on a ring."""
+    network = {"sharing": sharing, "latency": "50 ms", **dict.fromkeys(limits, "8 Mbit/s")}
+    source = scenario(16, steps=3, topology=topology, network=network, message={"bits_per_number": BITS})
+    assert end_of(source) == pytest.approx(3 * (0.05 + degree * BITS / 8e6), rel=1e-12)
+
+
+def test_fair_sharing_gives_all_messages_under_way_the_same(tmp_path: Path) -> None:
+    """Two of node 0's three messages end at their slow links; the third takes what these leave: 8 - 2 - 2 Mbit/s."""
+    bandwidth_NN = np.full((4, 4), 100.0)
+    bandwidth_NN[0, 1:3] = 2.0
+    bandwidth = matrix_file(tmp_path, "bandwidth", bandwidth_NN, "Mbit/s")
+    network = {"sharing": "fair", "bandwidth": bandwidth, "uplink": "8 Mbit/s", "latency": "1 s"}
+    arrivals = completion_times(scenario(4, steps=1, topology="star", network=network, message={"bits_per_number": BITS}))
+    assert arrivals[1].tolist() == pytest.approx([2.0, 5.0, 5.0, 3.0])
+
+
 def period(source: dict[str, Any]) -> float:
     """Seconds per step in the long run."""
     times_K = completion_times(source).max(axis=1)

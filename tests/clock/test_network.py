@@ -48,11 +48,11 @@ class Sent:
     bits: float
 
 
-def arrivals(setup: Setup, messages: list[Sent], sharing: str = "queue") -> list[float]:
+def arrivals(setup: Setup, messages: list[Sent], sharing: str = "queue", **options: Any) -> list[float]:
     """When each message arrives, in the order of the list; simultaneous ones of one sender are sent in that order."""
     clock = Clock()
-    network = Network(sharing, setup.parameters(), clock)
-    links = {(i, j): network.link(i, j) for i in range(NODES) for j in range(NODES)}
+    network = Network(sharing, setup.parameters(), clock, **options)
+    links = {(i, j): network.link(i, j) for i in range(NODES) for j in range(NODES) if i != j}
     arrived: dict[int, float] = {}
 
     def send(number: int, sent: Sent) -> None:
@@ -155,20 +155,20 @@ def test_first_come_first_served(setup: Setup, sent: list[Sent]) -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(setups, messages, st.randoms(use_true_random=False))
-def test_who_is_asked_first_plays_no_role(setup: Setup, sent: list[Sent], random: Any) -> None:
+@given(setups, messages, st.sampled_from(["queue", "fair"]), st.randoms(use_true_random=False))
+def test_who_is_asked_first_plays_no_role(setup: Setup, sent: list[Sent], sharing: str, random: Any) -> None:
     """Messages of different senders may be posted in any order."""
     senders = [0, 1, 2]
     random.shuffle(senders)
     order = sorted(range(len(sent)), key=lambda number: senders.index(sent[number].sender))
-    shuffled = arrivals(setup, [sent[number] for number in order])
-    assert [shuffled[order.index(number)] for number in range(len(sent))] == arrivals(setup, sent)
+    shuffled = arrivals(setup, [sent[number] for number in order], sharing)
+    assert [shuffled[order.index(number)] for number in range(len(sent))] == arrivals(setup, sent, sharing)
 
 
 @settings(max_examples=20, deadline=None)
 @given(setups, messages)
 def test_without_sharing_every_message_is_alone(setup: Setup, sent: list[Sent]) -> None:
-    """It sees the narrowest limit on its way; alone in the network, `queue` gives the same."""
+    """It sees the narrowest limit on its way; alone in the network, the other rules give the same."""
     network = setup.parameters()
     arrived = arrivals(setup, sent, "none")
     for message, end in zip(sent, arrived, strict=True):
@@ -176,6 +176,7 @@ def test_without_sharing_every_message_is_alone(setup: Setup, sent: list[Sent]) 
         narrowest = min(network.uplinks[i], network.bandwidth(i, j), network.downlinks[j])
         assert end == pytest.approx(message.time + network.latency(i, j) + message.bits / narrowest, abs=1e-12)
         assert arrivals(setup, [message]) == pytest.approx([end], abs=1e-12)
+        assert arrivals(setup, [message], "fair") == pytest.approx([end], abs=1e-12)
 
 
 @settings(max_examples=20, deadline=None)
@@ -198,6 +199,7 @@ def test_more_bandwidth_is_never_later(setup: Setup, sent: list[Sent], factor: f
 def test_two_messages_at_one_limit(setup: Setup, sent: list[Sent]) -> None:
     assert arrivals(setup, sent) == [1.0, 2.0]
     assert arrivals(setup, sent, "none") == [1.0, 1.0]
+    assert arrivals(setup, sent, "fair") == [2.0, 2.0]
 
 
 def test_several_limits_are_passed_at_once() -> None:

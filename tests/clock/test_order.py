@@ -16,6 +16,15 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "free": {},
     "none": {"latency": "250 ms", "bandwidth": "256 bit/s"},
     "queue": {"sharing": "queue", "latency": "250 ms", "uplink": "256 bit/s", "downlink": "256 bit/s"},
+    "fair": {"sharing": "fair", "latency": "250 ms", "uplink": "256 bit/s", "downlink": "256 bit/s"},
+    "half": {"sharing": "queue", "latency": "250 ms", "uplink": "256 bit/s", "duplex": "half"},
+    "hops": {"sharing": "queue", "latency": "250 ms", "uplink": "256 bit/s", "downlink": "256 bit/s", "routing": "hops"},
+    "shared": {
+        "sharing": "queue",
+        "latency": "250 ms",
+        "downlink": "256 bit/s",
+        "shared": [{"name": "backbone", "bandwidth": "256 bit/s", "between": [[0, 1, 2], [3, 4, 5]]}],
+    },
 }
 ALGORITHMS: list[dict[str, Any]] = [
     {"name": "dpsgd"},
@@ -50,7 +59,7 @@ def start_in_order(run: Run, seed: int) -> None:
 @pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda a: "-".join(str(v) for k, v in a.items() if k != "theta"))
 def test_start_order(algorithm: dict[str, Any], network: str) -> None:
     compute = {"time": "500 ms", "factors": [1, 1, 2, 1, 0.5, 1]}
-    facts = {"topology": "complete", "compute": compute, "record": {"models": True}}
+    facts = {"topology": "path" if network == "hops" else "complete", "compute": compute, "record": {"models": True}}
     source = scenario(6, algorithm, 6, network=NETWORKS[network], **facts)
     expected = prepared(source).execute()
     for seed in (1, 2):

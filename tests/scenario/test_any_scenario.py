@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simnet.errors import ScenarioError
-from simnet.scenario import AlgorithmSchemas, Scenario, json_schema
-from simnet.units import rate_to_text, seconds_to_text
+from simnet.scenario import PRESETS, AlgorithmSchemas, Scenario, json_schema
+from simnet.units import rate_to_text, seconds_to_text, speed_to_text
 
 Read = Callable[..., Scenario]
 Values = st.SearchStrategy[Any]
@@ -96,6 +96,34 @@ def problems(draw: st.DrawFn, nodes: int) -> Any:
     )
 
 
+speeds = st.floats(1, 3e8).map(speed_to_text)
+degrees = st.tuples(st.floats(-90, 90), st.floats(-180, 180)).map(list)
+
+
+def networks(nodes: int, limits: Values) -> Values:
+    rows = st.lists(degrees, min_size=nodes, max_size=nodes)
+    on_map = mapping({"positions": rows | words}, speed=speeds, base=times)
+    groups = st.permutations(range(nodes)).map(lambda order: [order[:1], order[1:]])
+    shared = mapping({"name": words, "bandwidth": rates, "between": groups}, duplex=st.sampled_from(["full", "half"]))
+    facts: dict[str, Values] = {
+        "sharing": st.sampled_from(["none", "queue", "fair"]),
+        "routing": st.sampled_from(["direct", "hops"]),
+        "latency": quantities(times, "ms") | on_map,
+        "bandwidth": quantities(rates, "Mbit/s"),
+        "shared": st.lists(shared, max_size=2, unique_by=lambda limit: limit["name"]) if nodes > 1 else st.just([]),
+    }
+    full = {"duplex": st.just("full"), "uplink": limits, "downlink": limits}
+    place = st.sampled_from(["Oregon", "Ohio", "Tokyo", 1, 6])
+    places = st.lists(place, min_size=nodes, max_size=nodes) | st.just({"Ohio": nodes})
+    return st.one_of(
+        mapping({}, **facts, **full),
+        mapping({"duplex": st.just("half"), "uplink": limits}, **facts),
+        mapping({"preset": st.sampled_from(list(PRESETS))}, **facts, **full),
+        mapping({"preset": st.just("home-broadband"), "duplex": st.just("half")}, **facts),
+        mapping({"preset": st.sampled_from(["world", "dtfm-4-worldwide"])}, **facts, **full, places=places),
+    )
+
+
 @st.composite
 def scenarios(draw: st.DrawFn) -> dict[str, Any]:
     nodes = draw(st.integers(1, 4))
@@ -125,14 +153,7 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
             kind("uniform", self_weight=st.floats(0, 0.9), slack=st.floats(0.1, 1), lazy=st.booleans()),
             mapping({"matrix": matrix | words}),
         ),
-        "network": mapping(
-            {},
-            sharing=st.sampled_from(["none", "queue"]),
-            latency=quantities(times, "ms"),
-            bandwidth=quantities(rates, "Mbit/s"),
-            uplink=limits,
-            downlink=limits,
-        ),
+        "network": networks(nodes, limits),
         "compute": mapping(
             {},
             time=times,

@@ -23,6 +23,7 @@ VALID: dict[str, Any] = {
     "targets": {"accuracy": 0.9},
 }
 REMOVE = object()
+SHARED = {"name": "backbone", "bandwidth": "1 Gbit/s", "between": [[0, 1], [2, 3]]}
 QUADRATIC = {"kind": "quadratic", "curvature": [[1, 2]], "optimum": [[0, 1]]}
 BUDGETS = "allowed: at least one of steps, epochs, simulated_time"
 
@@ -81,7 +82,34 @@ def complaints(read: Read, scenario: Mapping[str, Any]) -> list[str]:
         ("network.bandwidth", "0 bit/s", "network.bandwidth: found 0; allowed: more than 0"),
         ("network.uplink", ["1 bit/s"], "network.uplink: found 1 values; allowed: 4, as many as nodes"),
         ("network.downlink", ["1 bit/s", 2, "1 bit/s", "1 bit/s"], "network.downlink.1: found 2 without a unit"),
-        ("network.sharing", "fair", "network.sharing: found 'fair'; allowed: none, queue"),
+        ("network.sharing", "fare", "network.sharing: found 'fare'; allowed: none, queue, fair; did you mean fair?"),
+        ("network.routing", "hop", "network.routing: found 'hop'; allowed: direct, hops; did you mean hops?"),
+        ("network.preset", "wrld", "network.preset: found 'wrld'; allowed: world, dtfm-0-datacenter, dtfm-1-spot, dtfm-"),
+        ("network.preset", 4, "network.preset: found 4; allowed: world, dtfm-0-datacenter"),
+        ("network.places", ["Ohio"] * 4, "network.places: found places without preset; allowed: with a preset that has"),
+        ("network", {"preset": "mobile-4g", "places": [0] * 4}, "network.places: found places, but all machines of this"),
+        ("network", {"preset": "world", "places": [0, 0, 0]}, "network.places: found 3 values; allowed: 4, as many as n"),
+        ("network", {"preset": "world", "places": {"Ohio": 5}}, "network.places: found 5 values; allowed: 4, as many as"),
+        ("network", {"preset": "world", "places": {"Ohio": "4"}}, "network.places.Ohio: found '4'; allowed: a number of"),
+        ("network", {"preset": "world", "places": [0, 1, 2, 10]}, "network.places.3: found place 10; allowed: 0 to 9, or"),
+        ("network", {"preset": "world", "places": [0, 1, 2, "Soul"]}, "network.places.3: found 'Soul'; allowed: Oregon,"),
+        ("network", {"preset": "world", "places": [0, 1, 2, True]}, "network.places.3: found true; allowed: the name or n"),
+        ("network", {"preset": "world", "places": "Ohio"}, "network.places: found 'Ohio'; allowed: a place for each node"),
+        ("network", {"duplex": "half"}, "network.duplex: found half without uplink; allowed: with uplink, the bandwidth"),
+        ("network", {"duplex": "half", "uplink": "1 B/s", "downlink": "1 B/s"}, "network.downlink: found downlink with d"),
+        ("network.latency", {"positions": [[0, 0]] * 3}, "network.latency.positions: found 3 values; allowed: 4, as man"),
+        ("network.latency", {"positions": [[0, 0], [91, 0]]}, "network.latency.positions.1: found [91.0, 0.0]; allowed: [l"),
+        ("network.latency", {"positions": "a.csv", "speed": "2 m"}, "network.latency.speed: found '2 m' with the unknown"),
+        ("network.latency", {"positions": "a.csv", "speed": 2}, "network.latency.speed: found 2 without a unit; allowed:"),
+        ("network.latency", {"positions": "a.csv", "bse": "1 s"}, "network.latency.bse: unknown key; did you mean base?"),
+        ("network.bandwidth", {"positions": "a.csv"}, "network.bandwidth.positions: unknown key; allowed: normal, logno"),
+        ("network.shared", [SHARED, SHARED], "network.shared.1.name: found backbone twice; allowed: each name once"),
+        ("network.shared", [SHARED | {"bandwidth": 0}], "network.shared.0.bandwidth: found 0; allowed: more than 0"),
+        ("network.shared", [SHARED | {"between": [[0], []]}], "network.shared.0.between.1: found []; allowed: a list of"),
+        ("network.shared", [SHARED | {"between": [[0, 1]]}], "network.shared.0.between: found [[0, 1]]; allowed: a list"),
+        ("network.shared", [SHARED | {"between": [[0, 1], [2, 1]]}], "network.shared.0.between.1.1: found node 1 twice;"),
+        ("network.shared", [SHARED | {"between": [[0], [4]]}], "network.shared.0.between.1.0: found node 4; allowed: 0 t"),
+        ("network.shared", [{"name": "a", "bandwidth": "1 B/s"}], "network.shared.0.between: missing; it is needed here"),
         ("compute.time", "30 s/s", "compute.time: found '30 s/s' with the unknown unit s/s"),
         ("compute.jitter", {"lognormal": 1, "normal": 1}, "compute.jitter: found {lognormal: ..., normal: ...}; allo"),
         ("compute.jitter", {"exponential": 2}, "compute.jitter.exponential: found 2; allowed: a number <= 1"),

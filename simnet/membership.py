@@ -1,0 +1,287 @@
+"""Nodes that come and go: who is in the network when, what is lost, and what an evaluation then looks at.
+
+What a fault means for a node, whatever it runs:
+
+* ``kept``: it stands still while it is down. A gradient under way begins anew at its return, a deadline that has passed
+  ends then, and messages that arrive meanwhile are lost (and sent again, where the network does so).
+* ``neighbor``, ``start``: its program ends; all that it had received or was waiting for is forgotten. At its return the
+  program begins anew, with a neighbor's model (which costs a message) or the initial one, at the step after the furthest
+  that is known to it: the neighbor's, or of all nodes that are up.
+* never to return, or not there yet: it is no member of the network; metrics are about the members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import simpy
+
+from simnet.clock import Clock, ComputeEvent, Process, Program
+from simnet.clock.clock import DEADLINE, START
+from simnet.clock.downtime import Downtime, Spell
+from simnet.clock.events import Message
+from simnet.clock.outages import Outages
+from simnet.node import Node
+from simnet.observer import Observer, Snapshot
+from simnet.values import Row, Vector
+
+
+class MembershipObserver(Observer):
+    """An observer of nodes that come and go.
+
+    An evaluation at step k is about the nodes that are members then and have come to step k themselves; nobody waits for
+    a node that has left, or that begins anew at a later step.
+
+    Attributes:
+        members: for each node in the network the first step that it completes there.
+        missing: for each snapshot that is not complete the nodes that are still to come to its step.
+    """
+
+    def begin(self, nodes: Sequence[Node]) -> None:
+        """Looks at all nodes before the first step; those that are not there yet count as well, if nobody else does.
+
+        Args:
+            nodes: all of them, node i at place i.
+        """
+        self.missing: dict[int, set[int]] = {}
+        self.members = {node.id: 1 for node in nodes if not node.is_absent}
+        super().begin(nodes)
+
+    def left(self, node: Node) -> None:
+        """A node is no longer in the network.
+
+        Args:
+            node: was a member.
+        """
+        del self.members[node.id]
+        for step in sorted(self.snapshots):
+            self.missing[step].discard(node.id)
+            if not self.missing[step]:
+                self._finish(self.snapshots[step])
+
+    def joined(self, node: Node) -> None:
+        """A node is in the network from its present step on.
+
+        Args:
+            node: has not been a member.
+        """
+        self.members[node.id] = node.step + 1
+        for step, missing in self.missing.items():
+            if step > node.step:
+                missing.add(node.id)
+
+    def furthest_step(self) -> int:
+        """The largest step that a member has begun."""
+        return max((self.nodes[i].step for i in self.members), default=0)
+
+    def _begin_snapshot(self, step: int) -> Snapshot:
+        self.missing[step] = {i for i, first in self.members.items() if first <= step}
+        return super()._begin_snapshot(step)
+
+    def _is_complete(self, snapshot: Snapshot, newest: Node) -> bool:
+        missing = self.missing[int(snapshot.step)]
+        missing.discard(newest.id)
+        return not missing
+
+    def _finish(self, snapshot: Snapshot) -> None:
+        del self.missing[int(snapshot.step)]
+        for node in self.nodes:
+            if node.id not in snapshot.rows:
+                snapshot.add_absent(node)
+        super()._finish(snapshot)
+
+    def _snapshot_now(self, step: float) -> Snapshot:
+        snapshot = Snapshot(step)
+        for node in self.nodes:
+            if node.id in self.members or not self.members:
+                snapshot.add(node)
+            else:
+                snapshot.add_absent(node)
+        snapshot.bits_sent += sum(machine.bits_sent for machine in self.extra_machines)
+        return snapshot
+
+
+class MortalNode(Node):
+    """A node that may be down.
+
+    Attributes:
+        downtime: when.
+    """
+
+    downtime: Downtime
+
+    def gradient(self, x: Vector) -> ComputeEvent:
+        """As of any node; a crash that keeps the node's state makes it begin anew at the return.
+
+        Args:
+            x: where the gradient is taken, ``[D]``.
+        """
+        event = super().gradient(x)
+        seconds = event.end - event.start
+        begun, end = event.start, event.end
+        while spell := self._first_kept(begun, end):
+            self.busy_s += max(0.0, spell.start - begun)  # in vain
+            begun, end = spell.end, spell.end + seconds
+        event.end = self.busy_until = end
+        return event
+
+    def _first_kept(self, since: float, until: float) -> Spell | None:
+        spells = self.downtime.between(since, until)
+        return next((spell for spell in spells if not spell.is_fatal and since < spell.end and spell.start < until), None)
+
+    def down_s(self, until: float) -> float:
+        """How long this node has been down, or not there.
+
+        Args:
+            until: from the start until then [s].
+        """
+        return self.downtime.total_s(until)
+
+    def _woken(self, message: Message) -> None:
+        idle_since = max(self.chain[2], self.busy_until)
+        super()._woken(message)
+        if self.now > idle_since:
+            self.waited_s[message.sender] -= self.downtime.total_s(self.now, idle_since)
+
+    def _give_up(self, alarm: Message) -> None:
+        self._when_up(alarm, super()._give_up, DEADLINE + self.id)
+
+    def refused(self, question: Message) -> None:
+        """A question of this node will never be answered; it hears of that when it is up.
+
+        Args:
+            question: as it was sent.
+        """
+        self._when_up(question, super().refused, START)
+
+    def _when_up(self, message: Message, then: Callable[[Message], None], priority: int) -> None:
+        again = self.downtime.up_again(self.now)
+        if again == self.now:
+            then(message)
+        elif not self.downtime.at(self.now).is_fatal:  # type: ignore[union-attr]  # it is down
+            event = simpy.Event(self.clock)
+            event._ok = True
+            event.callbacks = [lambda _: then(message)]
+            self.clock.at(again, event, priority)
+
+
+class Lifecycle:
+    """Starts every node's program, and ends and begins it anew where a fault takes more than time.
+
+    Args:
+        clock: the run's clock.
+        nodes: all of them, node i at place i.
+        outages: when they are down.
+        observer: hears who comes and goes.
+        program: makes the program of a node.
+
+    Attributes:
+        processes: what runs on each node, or has ended there.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        nodes: Sequence[Node],
+        outages: Outages,
+        observer: MembershipObserver,
+        program: Callable[[Node], Program],
+    ) -> None:
+        self.clock = clock
+        self.nodes = nodes
+        self.outages = outages
+        self.observer = observer
+        self.program = program
+        self.initial_models: list[Row] = [node.x for node in nodes]
+        for node in nodes:
+            spell = self.downtime(node).at(0.0)
+            node.is_absent = spell is not None and spell.is_fatal
+
+    def downtime(self, node: Node) -> Downtime:
+        """When a node is down.
+
+        Args:
+            node: one of them.
+        """
+        return self.outages.nodes.get(node.id) or Downtime(())
+
+    def begin(self) -> list[Process]:
+        """Starts the programs of all nodes that are there, once they are up.
+
+        Returns:
+            What runs on each node; an entry changes when the node begins anew.
+        """
+        self.processes = [Process(self.clock, self._first_life(node), self._delay(node)) for node in self.nodes]
+        for node in self.nodes:
+            spell = self.downtime(node).at(0.0)
+            if node.is_absent and spell is not None:
+                self._await_return(node, spell)
+            else:
+                self._await_crash(node, 0.0)
+        return self.processes
+
+    def _delay(self, node: Node) -> float:
+        return 0.0 if node.is_absent else self.downtime(node).up_again(0.0)
+
+    def _first_life(self, node: Node) -> Program:
+        if not node.is_absent:
+            yield from self.program(node)
+
+    def _await_crash(self, node: Node, time: float) -> None:
+        spell = self.downtime(node).next_fatal(time)
+        if spell is not None:
+            self._at(spell.start, lambda: self._crash(node, spell))
+
+    def _await_return(self, node: Node, spell: Spell) -> None:
+        if spell.end < float("inf"):
+            self._at(spell.end, lambda: self._return(node, spell))
+
+    def _at(self, time: float, then: Callable[[], None]) -> None:
+        event = simpy.Event(self.clock)
+        event._ok = True
+        event.callbacks = [lambda _: then()]
+        self.clock.at(time, event, START)
+
+    def _crash(self, node: Node, spell: Spell) -> None:
+        self.processes[node.id].end()
+        node.forget()
+        if node.id in self.observer.members:
+            self.observer.left(node)
+        node.is_absent = True
+        self._await_return(node, spell)
+
+    def _return(self, node: Node, spell: Spell) -> None:
+        node.chain = (node.chain, node.chain[2], self.clock.now, node.id, node.id)
+        self.processes[node.id] = Process(self.clock, self._new_life(node, spell.state))
+        self._await_crash(node, spell.end)
+
+    def _new_life(self, node: Node, state: str) -> Program:
+        """Finds a model and a step to go on from, joins, and runs the program."""
+        model, step = self.initial_models[node.id], self.observer.furthest_step()
+        if state == "neighbor":
+            for neighbor in node.neighbors:
+                found = (yield node.fetch(neighbor)) if neighbor in self.observer.members else None
+                if found is not None:
+                    model, step = found
+                    break
+        node.x = model
+        if not self.observer.asynchronous:
+            node.step = max(node.step, step) + 1
+        self.observer.joined(node)
+        self._at_last(node)
+        yield from self.program(node)
+
+    def _at_last(self, node: Node) -> None:
+        """Lets the questions in that have waited until the program had begun."""
+
+        def let_in(_: Any) -> None:
+            if node.is_absent:
+                node.is_absent = False
+                if not node.is_locked:
+                    node.answer_waiting(node.chain)
+
+        event = simpy.Event(self.clock)
+        event._ok = True
+        event.callbacks = [let_in]
+        self.clock.at(self.clock.now, event, DEADLINE)

@@ -1,0 +1,194 @@
+"""What a scenario says about failures: nodes that crash, join and leave, links that are down, networks that fall apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from simnet.part import Choice, Part
+from simnet.scenario.quantities import PositiveSeconds, Seconds, Text
+from simnet.sentences import Complaint, Location
+
+NodeId = Annotated[int, Field(ge=0)]
+Nodes = Annotated[tuple[NodeId, ...], Field(min_length=1)]
+State = Literal["kept", "neighbor", "start"]
+
+
+class Interval(Part):
+    """Something that is so from one moment to another.
+
+    Args:
+        at: from when [s].
+        until: until when [s]; None: for ever.
+    """
+
+    at: Seconds = 0.0
+    until: PositiveSeconds | None = None
+
+
+class Crash(Interval):
+    """Nodes stop at once, and come back later.
+
+    Args:
+        nodes: which ones.
+        at: when they stop [s].
+        until: when they come back [s]; None: never.
+        state: what they come back with. ``kept``: all that they had, as from a disk; the gradient under way begins anew.
+            ``neighbor``: the model of a neighbor that is there, and nothing else. ``start``: their initial model.
+    """
+
+    kind: Literal["crash"] = "crash"
+    nodes: Nodes
+    state: State = "kept"
+
+
+class Join(Part):
+    """Nodes that are not there from the start.
+
+    Args:
+        nodes: which ones.
+        at: when they join [s].
+        state: with which model: that of a ``neighbor`` that is there, or their initial one (``start``).
+    """
+
+    kind: Literal["join"] = "join"
+    nodes: Nodes
+    at: PositiveSeconds
+    state: Literal["neighbor", "start"] = "neighbor"
+
+
+class Leave(Part):
+    """Nodes that leave for good.
+
+    Args:
+        nodes: which ones.
+        at: when [s].
+    """
+
+    kind: Literal["leave"] = "leave"
+    nodes: Nodes
+    at: Seconds
+
+
+class LinkDown(Interval):
+    """Links that carry nothing for a while, in both directions.
+
+    Args:
+        links: pairs of nodes.
+        at: from when [s].
+        until: until when [s]; None: for ever.
+    """
+
+    kind: Literal["link_down"] = "link_down"
+    links: Annotated[tuple[tuple[NodeId, NodeId], ...], Field(min_length=1)]
+
+
+class NetworkPartition(Interval):
+    """The network falls apart: nothing gets from one group of nodes to another.
+
+    Args:
+        groups: lists of nodes; a node in none of them reaches everybody.
+        at: from when [s].
+        until: until when [s]; None: for ever.
+    """
+
+    kind: Literal["partition"] = "partition"
+    groups: Annotated[tuple[Nodes, ...], Field(min_length=2)]
+
+
+class RandomCrashes(Part):
+    """Nodes that crash and come back at random: exponential times up and down, drawn for each node by itself.
+
+    Args:
+        nodes: which ones; None: all.
+        up: mean time from a return to the next crash [s].
+        down: mean time from a crash to the return [s].
+        state: as in `Crash`.
+    """
+
+    kind: Literal["random_crashes"] = "random_crashes"
+    nodes: Nodes | None = None
+    up: PositiveSeconds
+    down: PositiveSeconds
+    state: State = "kept"
+
+
+class RandomOutages(Part):
+    """Links that fail and come back at random, both directions at once: exponential times up and down.
+
+    Args:
+        links: pairs of nodes; None: all of the topology.
+        up: mean time from a return to the next failure [s].
+        down: mean time from a failure to the return [s].
+    """
+
+    kind: Literal["random_outages"] = "random_outages"
+    links: tuple[tuple[NodeId, NodeId], ...] | None = None
+    up: PositiveSeconds
+    down: PositiveSeconds
+
+
+class FaultTrace(Part):
+    """Crashes and returns from a file: rows ``time, node, up`` or ``time, node, down``, times in seconds.
+
+    Args:
+        path: of the CSV file, relative to the scenario's folder.
+        state: as in `Crash`.
+    """
+
+    kind: Literal["trace"] = "trace"
+    path: Text
+    state: State = "kept"
+
+
+Fault = Annotated[
+    Crash | Join | Leave | LinkDown | NetworkPartition | RandomCrashes | RandomOutages | FaultTrace,
+    Choice("kind"),
+]
+
+
+def misfits(fault: Fault, nodes: int) -> list[Complaint]:
+    """What cannot be of a fault, in a network of so many nodes.
+
+    Args:
+        fault: one entry of ``faults``.
+        nodes: n.
+
+    Returns:
+        Complaints, each with the place of its key in the entry.
+
+    Example:
+        >>> misfits(Leave(nodes=(3, 9), at=1.0), 4)
+        [(('nodes', 1), 'found node 9; allowed: 0 to 3, since nodes is 4')]
+    """
+    wrong = [
+        (place, f"found node {node}; allowed: 0 to {nodes - 1}, since nodes is {nodes}")
+        for place, node in named_nodes(fault)
+        if node >= nodes
+    ]
+    if isinstance(fault, Interval) and fault.until is not None and fault.until <= fault.at:
+        wrong.append((("until",), f"found {fault.until:g} s, which is not after {fault.at:g} s; allowed: a later time"))
+    if isinstance(fault, NetworkPartition):
+        members = [node for group in fault.groups for node in group]
+        twice = [node for node in sorted({*members}) if members.count(node) > 1]
+        wrong += [(("groups",), f"found node {node} twice; allowed: each node once") for node in twice]
+    return wrong
+
+
+def named_nodes(fault: Fault) -> Iterator[tuple[Location, int]]:
+    """The nodes that an entry of ``faults`` names, and where it does.
+
+    Args:
+        fault: the entry.
+
+    Returns:
+        An iterator over (place of the number in the entry, number).
+    """
+    for i, node in enumerate(getattr(fault, "nodes", None) or ()):
+        yield ("nodes", i), node
+    for key in ("links", "groups"):
+        for i, row in enumerate(getattr(fault, key, None) or ()):
+            for k, node in enumerate(row):
+                yield (key, i, k), node
