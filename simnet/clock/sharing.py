@@ -22,6 +22,14 @@ from simnet.clock.fluid import Fluid
 from simnet.clock.links import Link, Path
 
 
+class Carry(Protocol):
+    """Sends a transfer over a link; `extra` are seconds of latency on top of the link's own."""
+
+    def __call__(self, link: Link, transfer: Transfer, extra: float = 0.0, /) -> None:
+        """Schedules its arrival, now or later."""
+        ...
+
+
 class SharingRule(Protocol):
     """How transfers share what they cross."""
 
@@ -62,6 +70,7 @@ class Queued:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
+        self.at = clock.at
 
     def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
         """Arrives when the last limit on the way has served it."""
@@ -70,7 +79,7 @@ class Queued:
         at_link = link.own.start(bits, at_uplink)
         last_bit = max(link.uplink.free_at, link.own.free_at) + latency
         if link.downlink.bandwidth == inf:
-            self.clock.at(last_bit, transfer, link.priority)
+            self.at(last_bit, transfer, link.priority)
             return
         # Who comes first to a downlink is known only when the first bit gets there.
         self._at(at_link + latency, link, lambda _: self._enter_downlink(link, transfer, last_bit))
@@ -80,11 +89,11 @@ class Queued:
         entry = simpy.Event(self.clock)
         entry._ok = True
         entry.callbacks = [enter]
-        self.clock.at(time, entry, link.priority)
+        self.at(time, entry, link.priority)
 
     def _enter_downlink(self, link: Link, transfer: Transfer, last_bit: float) -> None:
         link.downlink.start(transfer.bits, self.clock.now)
-        self.clock.at(max(last_bit, link.downlink.free_at), transfer, link.priority)
+        self.at(max(last_bit, link.downlink.free_at), transfer, link.priority)
 
 
 class QueuedPath(Queued):
@@ -110,7 +119,7 @@ class QueuedPath(Queued):
         if k < len(link.resources):
             self._at(first, link, lambda _: self._enter(link, transfer, k, last, latency))
         else:
-            self.clock.at(last, transfer, link.priority)
+            self.at(last, transfer, link.priority)
 
     def _enter(self, link: Path, transfer: Transfer, k: int, last: float, latency: float) -> None:
         limit = link.resources[k]

@@ -1,10 +1,22 @@
 """YAML to a frozen `Scenario`; every complaint about a file is made here."""
 
+from simnet.scenario.disturbances import Change, GilbertElliott, Loss
 from simnet.scenario.editor import json_schema
 from simnet.scenario.loader import load, load_text
 from simnet.scenario.presets import PRESETS, Preset
 from simnet.scenario.quantities import Constant, Distribution, MatrixFile, PerNode, Quantity
 from simnet.scenario.schema import Scenario
+from simnet.scenario.schema_compute import (
+    Compute,
+    Device,
+    Diurnal,
+    Jitter,
+    PerNumber,
+    Slowdown,
+    Stragglers,
+    TimesFile,
+    Trace,
+)
 from simnet.scenario.schema_faults import (
     Crash,
     Fault,
@@ -17,28 +29,34 @@ from simnet.scenario.schema_faults import (
     RandomOutages,
 )
 from simnet.scenario.schema_links import Positions, Shared
-from simnet.scenario.schema_network import Compute, Jitter, Messages, Mixing, Network, Stragglers, Topology
+from simnet.scenario.schema_network import Messages, Mixing, Network, Topology
 from simnet.scenario.schema_problem import DataSet, Factory, Model, Partition, Problem, Quadratic
 from simnet.scenario.schema_run import AlgorithmEntry, Deadline, Record, Run, Wait
 from simnet.scenario.signature import AlgorithmSchemas, parameters_model
+from simnet.scenario.varying import Schedule, TraceFile, Varying
 
 __all__ = [
     "PRESETS",
     "AlgorithmEntry",
     "AlgorithmSchemas",
+    "Change",
     "Compute",
     "Constant",
     "Crash",
     "DataSet",
     "Deadline",
+    "Device",
     "Distribution",
+    "Diurnal",
     "Factory",
     "Fault",
     "FaultTrace",
+    "GilbertElliott",
     "Jitter",
     "Join",
     "Leave",
     "LinkDown",
+    "Loss",
     "MatrixFile",
     "Messages",
     "Mixing",
@@ -47,6 +65,7 @@ __all__ = [
     "NetworkPartition",
     "Partition",
     "PerNode",
+    "PerNumber",
     "Positions",
     "Preset",
     "Problem",
@@ -57,9 +76,15 @@ __all__ = [
     "Record",
     "Run",
     "Scenario",
+    "Schedule",
     "Shared",
+    "Slowdown",
     "Stragglers",
+    "TimesFile",
     "Topology",
+    "Trace",
+    "TraceFile",
+    "Varying",
     "Wait",
     "json_schema",
     "load",

@@ -14,11 +14,17 @@ WORDS: Mapping[Location, str] = {
     ("problem",): "dataset",
     ("problem", "model"): "kind",
     ("problem", "partition"): "kind",
+    ("compute", "device"): "name",
 }
 """The key that a bare word stands for."""
 
-RIVALS: Mapping[Location, str] = {("seed",): "seeds", ("seeds",): "seed"}
-"""A key that is set takes the place of its rival."""
+RIVALS: Mapping[Location, str] = {
+    ("seed",): "seeds",
+    ("seeds",): "seed",
+    ("compute", "time"): "device",
+    ("compute", "device"): "time",
+}
+"""A key that is set takes the place of its rival beside it."""
 
 
 def apply(plain: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[dict[Location, str], list[Complaint]]:
@@ -44,7 +50,8 @@ def apply(plain: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[dict[Loc
     texts: dict[Location, str] = {}
     complaints: list[Complaint] = []
     for path, given in overrides.items():
-        text = f"{path}={given if isinstance(given, str) else shown(given)}"
+        is_plain = isinstance(given, str) and given.isprintable()  # else it would break the line of a complaint
+        text = f"{path}={given if is_plain else shown(given)}"
         reader = Plain()
         value = reader.convert(read_yaml(given, f"--set {text}") if isinstance(given, str) else given)
         location, problem = _place(plain, str(path), value)
@@ -53,7 +60,10 @@ def apply(plain: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[dict[Loc
         if problem:
             complaints.append((location, problem))
         elif location in RIVALS:
-            plain.pop(RIVALS[location], None)
+            parent: Any = plain
+            for key in location[:-1]:
+                parent = parent[key]
+            parent.pop(RIVALS[location], None)
     return texts, complaints
 
 

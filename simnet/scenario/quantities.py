@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -63,6 +63,24 @@ def _text_schema(table: Mapping[str, Decimal]) -> dict[str, Any]:
     return {"anyOf": [{"type": "string", "pattern": pattern}, {"const": 0}]}
 
 
+FlopPerSecond = Annotated[
+    float,
+    BeforeValidator(_reader(units.FLOP_RATES, "35 Tflop/s")),
+    AfterValidator(_positive),
+    PlainSerializer(units.flop_rate_to_text, when_used="json"),
+    WithJsonSchema(_text_schema(units.FLOP_RATES)),
+]
+"""A computing speed above 0: text with a unit in the file, floating-point operations per second in Python."""
+
+Bits = Annotated[
+    float,
+    BeforeValidator(_reader(units.SIZES, "4 MB")),
+    AfterValidator(_positive),
+    PlainSerializer(units.bytes_to_text, when_used="json"),
+    WithJsonSchema(_text_schema(units.SIZES)),
+]
+"""A size above 0: text with a unit in the file, bits in Python."""
+
 Seconds = Annotated[
     float,
     BeforeValidator(_reader(units.SECONDS, "50 ms")),
@@ -74,14 +92,19 @@ Seconds = Annotated[
 PositiveSeconds = Annotated[Seconds, AfterValidator(_positive)]
 """A duration above 0."""
 
-BitsPerSecond = Annotated[
+Rate = Annotated[
     float,
     BeforeValidator(_reader(units.RATES, "25 Mbit/s")),
-    AfterValidator(_positive),
     PlainSerializer(units.rate_to_text, when_used="json"),
     WithJsonSchema(_text_schema(units.RATES)),
 ]
-"""A bandwidth above 0: text with a unit in the file, bit/s in Python."""
+"""A bandwidth of at least 0: text with a unit in the file, bit/s in Python."""
+
+BitsPerSecond = Annotated[Rate, AfterValidator(_positive)]
+"""A bandwidth above 0."""
+
+TimeUnit = Literal["ns", "us", "ms", "s", "min", "h"]
+RateUnit = Literal["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "B/s", "kB/s", "MB/s", "GB/s"]
 
 
 MetersPerSecond = Annotated[
@@ -167,6 +190,8 @@ class _LogNormal(Part, Generic[Q]):
 
 
 class _Exponential(Part, Generic[Q]):
+    word_key: ClassVar[str | None] = "mean"
+
     mean: Q
 
 
@@ -199,12 +224,12 @@ class _Families(Part, Generic[Q]):
 
 class _TimeFile(Part):
     file: Text
-    unit: Literal["ns", "us", "ms", "s", "min", "h"]
+    unit: TimeUnit
 
 
 class _RateFile(Part):
     file: Text
-    unit: Literal["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "B/s", "kB/s", "MB/s", "GB/s"]
+    unit: RateUnit
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,7 +310,7 @@ class Forms:
             given: text, a mapping or a list.
 
         Returns:
-            The quantity.
+            The quantity, or one of the further parts.
 
         Raises:
             pydantic.ValidationError: with sentences.
@@ -334,5 +359,4 @@ class Forms:
         return f"text such as {self.dimension.example}, {{{'|'.join(_Families.model_fields)}: {{...}}}}, {parts}or {last}"
 
 
-LinkRate = Annotated[Constant | Distribution | MatrixFile, Forms(RATE, "file")]
-NodeRate = Annotated[Constant | Distribution | PerNode, Forms(RATE, "list")]
+NodeTime = Annotated[Constant | Distribution | PerNode, Forms(TIME, "list")]

@@ -1,4 +1,4 @@
-"""What a scenario says about the machine: topology, mixing matrix, links, compute times, messages."""
+"""What a scenario says about the network: topology, mixing matrix, links, messages."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationInfo, field_validator, model_serializer
 
 from simnet.part import Choice, Part
+from simnet.scenario.disturbances import Change, LinkJitter, Loss, NodeId, Share
 from simnet.scenario.presets import PRESETS
-from simnet.scenario.quantities import Constant, LinkRate, NodeRate, PerNode, Seconds, Text
+from simnet.scenario.quantities import Constant, PerNode, Text
 from simnet.scenario.rows import RowsOrPath
-from simnet.scenario.schema_links import LinkTime, Places, Positions, PresetName, Shared
+from simnet.scenario.schema_links import Places, Positions, PresetName, Shared
+from simnet.scenario.varying import LinkRate, LinkTime, NodeRate
 from simnet.sentences import Complaint, refusal, shown
-
-Share = Annotated[float, Field(ge=0, le=1)]
-NodeId = Annotated[int, Field(ge=0)]
 
 
 class Ring(Part):
@@ -189,6 +188,9 @@ class Network(Part):
         uplink: what a node can send, over all its links [bit/s]; None: unlimited.
         downlink: what a node can receive, over all its links [bit/s]; None: unlimited.
         shared: limits that many links share, in the order in which messages cross them.
+        jitter: more latency, drawn for each message [s]; a normal one is cut at 0.
+        changes: what is different from given moments on.
+        loss: messages that do not arrive.
     """
 
     preset: PresetName | None = None
@@ -201,6 +203,9 @@ class Network(Part):
     uplink: NodeRate | None = None
     downlink: NodeRate | None = None
     shared: tuple[Shared, ...] = ()
+    jitter: LinkJitter | None = None
+    changes: tuple[Change, ...] = ()
+    loss: Loss | None = None
 
     @classmethod
     def spelled_out(cls, given: Any, info: ValidationInfo) -> Any:
@@ -277,10 +282,16 @@ class Network(Part):
             for place, node in resource.members()
             if node >= nodes
         ]
-        return [*wrong, *outside]
+        changes = enumerate(self.changes)
+        changed = [(("changes", i, *place), text) for i, change in changes for place, text in change.misfits(nodes)]
+        return [*wrong, *outside, *changed]
 
     def placed(self, nodes: int) -> Network:
-        """The same network, with the places of so many nodes filled in, if its preset has places and none are given."""
+        """The same network, with the places of its nodes filled in, if its preset has places and none are given.
+
+        Args:
+            nodes: n.
+        """
         if self.preset is None or not PRESETS[self.preset].layout or self.places is not None:
             return self
         return self.model_copy(update={"places": PRESETS[self.preset].spread(nodes)})
@@ -291,65 +302,6 @@ class Network(Part):
         plain: dict[str, Any] = {key: value for key, value in handler(self).items() if value is not None}
         keys = self._keys_of(plain) if self.preset else {}
         return {key: value for key, value in plain.items() if key not in keys or value != keys[key]}
-
-
-class Jitter(Part):
-    """A random factor of mean 1 on every compute time: ``{lognormal: 0.1}``.
-
-    Args:
-        lognormal: sigma of the factor's logarithm.
-        normal: standard deviation.
-        exponential: standard deviation; the factor is ``1 - s + s e`` with ``e`` exponential of mean 1.
-    """
-
-    lognormal: Annotated[float, Field(ge=0)] | None = None
-    normal: Annotated[float, Field(ge=0)] | None = None
-    exponential: Share | None = None
-
-    @classmethod
-    def objections(cls, given: Mapping[str, Any]) -> Iterable[Complaint]:
-        """Exactly one kind."""
-        kinds = list(cls.model_fields)
-        if given.keys() <= set(kinds) and sum(value is not None for value in given.values()) != 1:
-            yield (), f"found {shown(given)}; allowed: exactly one of {', '.join(kinds)}"
-
-    @property
-    def kind(self) -> str:
-        """Which of the distributions."""
-        return next(kind for kind, spread in self if spread is not None)
-
-    @property
-    def spread(self) -> float:
-        """Its parameter."""
-        return float(getattr(self, self.kind))
-
-
-class Stragglers(Part):
-    """Some nodes, drawn once, are slower all the time.
-
-    Args:
-        fraction: of the nodes.
-        slowdown: factor on their compute times.
-    """
-
-    fraction: Share
-    slowdown: Annotated[float, Field(ge=1)]
-
-
-class Compute(Part):
-    """How long a gradient takes. Without ``compute`` it takes no time.
-
-    Args:
-        time: of one mini-batch gradient [s].
-        jitter: varies it from gradient to gradient.
-        factors: one for each node.
-        stragglers: nodes drawn at random that are slower.
-    """
-
-    time: Seconds = 0.0
-    jitter: Jitter | None = None
-    factors: tuple[Annotated[float, Field(gt=0)], ...] | None = None
-    stragglers: Stragglers | None = None
 
 
 class Messages(Part):
