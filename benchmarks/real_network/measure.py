@@ -3,8 +3,8 @@
     sudo PYTHONPATH=benchmarks .venv/bin/python -m real_network.measure sockets --out raw.csv
 
 States of the connections: ``fresh`` opened before, but nothing sent yet; ``warm`` the same pattern has gone over them
-several times (`WARM_UPS`); ``connect`` the three-way handshake counts (single transfers); ``idle`` nothing sent for a while (single
-transfers), and the kernel starts slowly again after that.
+several times (`WARM_UPS`); ``connect`` the three-way handshake counts (single transfers); ``idle`` nothing sent for a while
+(single transfers), and the kernel starts slowly again after that.
 """
 
 from __future__ import annotations

@@ -15,30 +15,27 @@ from typing import Any
 import simpy
 
 from simnet.clock.clock import Clock
-from simnet.clock.events import Transfer
-from simnet.clock.links import Path
-from simnet.clock.sharing import Fair, QueuedPath, SharingRule, Unshared
+from simnet.clock.events import Leg, Transfer
+from simnet.clock.links import Link
+from simnet.clock.sharing import Carry, Fair, SharingRule, Unshared
 from simnet.scenario import Protocol, StartUp
 
 SEGMENT = 8 * 1448
 """Bits of a message that one TCP segment carries over Ethernet."""
 
-Carry = Callable[[Any, Transfer, float], None]
-"""A layer's, or the sharing rule's, `carry`; the path is a `Link` where the rule needs one."""
-
 
 def with_protocol(
-    protocol: Protocol, rule: SharingRule | QueuedPath, clock: Clock, back: Callable[[Any], Path | None]
+    protocol: Protocol, rule: SharingRule, carry: Carry, clock: Clock, back: Callable[[Any], Any]
 ) -> Carry:
     """What sends transfers by a sharing rule as a transport protocol would.
 
     Args:
         protocol: which of the options.
         rule: the sharing rule.
+        carry: how transfers get there: the rule's own, or that of a layer around it.
         clock: the run's clock.
-        back: the path of the acknowledgements for a path; None where they cost nothing.
+        back: the link of the acknowledgements for a link; None where they cost nothing.
     """
-    carry: Carry = rule.carry
     if protocol.acknowledgements and not isinstance(rule, Unshared):
         carry = Acknowledged(protocol.acknowledgements, back, carry).carry
     if isinstance(rule, Fair | Unshared) and (protocol.in_order or protocol.start_up):
@@ -66,19 +63,20 @@ class Wrapped:
     def __init__(self, overhead: float, rendezvous: bool, carry: Carry) -> None:
         self.overhead = overhead
         self.rendezvous = rendezvous
-        self.lower = carry
+        self.below = carry
 
-    def carry(self, path: Path, transfer: Transfer, extra: float = 0.0) -> None:
+    def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
         """Sends the transfer with all that is around it."""
-        on_wire = Transfer(self.overhead * transfer.bits, (partial(deliver, transfer),))
-        self.lower(path, on_wire, extra + path.latency if self.rendezvous else extra)
+        on_wire = Leg(transfer, self.overhead * transfer.bits, (partial(deliver, transfer),))
+        self.below(link, on_wire, extra + link.latency if self.rendezvous else extra)
 
 
 class SlowStart:
     """A fresh or idle connection sends a window, waits for its acknowledgement, sends twice as much, and so on.
 
     A round trip takes ``R = 2 L + segment / B``. Round k = 0, 1, ... begins at k R with a window of ``2^k w``, w the
-    initial one; as soon as a window covers ``B R``, everything goes. A message of s bits alone on its path is late by
+    initial one; as soon as a window covers ``B R``, everything goes. (Where L or B vary: L when the connection is opened, B
+    at most.) A message of s bits alone on its path is late by
     ``sum_k max(0, R - 2^k w / B)``, over the rounds k after which some of it is left: ``(2^(k+1) - 1) w < s``.
     A window that was used by less than half does not grow.
 
@@ -96,34 +94,35 @@ class SlowStart:
         self.segment = SEGMENT * overhead
         self.initial_window = options.initial_window * self.segment
         self.clock = clock
-        self.lower = carry
-        self.connections: dict[Path, Connection] = {}
+        self.below = carry
+        self.connections: dict[Link, Connection] = {}
 
-    def carry(self, path: Path, transfer: Transfer, extra: float = 0.0) -> None:
+    def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
         """Sends the transfer after those that wait on its connection."""
-        if path not in self.connections:
-            self.connections[path] = Connection(path, self)
-        self.connections[path].send(transfer, extra)
+        if link not in self.connections:
+            self.connections[link] = Connection(link, self)
+        self.connections[link].send(transfer, extra)
 
 
 class Connection:
     """One direction of a TCP connection in slow start.
 
     Args:
-        path: what it crosses.
+        link: what it crosses.
         layer: the slow start's options and the layer below.
     """
 
     __slots__ = (
-        *("credit", "in_flight", "is_asleep", "layer", "path", "pending"),
+        *("credit", "in_flight", "is_asleep", "layer", "link", "pending"),
         *("pipe", "renewed", "round_trip", "used_at", "window"),
     )
 
-    def __init__(self, path: Path, layer: SlowStart) -> None:
-        self.path = path
+    def __init__(self, link: Link, layer: SlowStart) -> None:
+        self.link = link
         self.layer = layer
-        self.round_trip = 2 * path.latency + layer.segment / path.limit
-        self.pipe = path.limit * self.round_trip if path.limit < inf else inf
+        limit = min((resource.peak for resource in link.resources), default=inf)
+        self.round_trip = 2 * link.latency + layer.segment / limit if limit else 0.0
+        self.pipe = limit * self.round_trip if limit < inf else inf
         self.window = 0.0
         self.credit = 0.0
         self.renewed = -inf
@@ -154,17 +153,17 @@ class Connection:
             part = min(left, self.credit)
             self.credit -= part
             if part == left:
-                self._send(Transfer(part, (self._arrived, partial(deliver, transfer))), extra)
+                self._send(Leg(transfer, part, (self._arrived, partial(deliver, transfer))), extra)
                 continue
             if part:
-                self._send(Transfer(part, (self._arrived,)), extra)
+                self._send(Leg(transfer, part, (self._arrived,)), extra)
             self.pending.appendleft((transfer, left - part, extra))
             self._sleep()
             return
 
     def _send(self, part: Transfer, extra: float) -> None:
         self.in_flight += 1
-        self.layer.lower(self.path, part, extra)
+        self.layer.below(self.link, part, extra)
 
     def _arrived(self, _: Any) -> None:
         self.in_flight -= 1
@@ -180,7 +179,7 @@ class Connection:
         alarm = simpy.Event(self.layer.clock)
         alarm._ok = True
         alarm.callbacks = [self._wake]
-        self.layer.clock.at(self.renewed + self.round_trip, alarm, self.path.priority)
+        self.layer.clock.at(self.renewed + self.round_trip, alarm, self.link.priority)
 
     def _wake(self, _: Any) -> None:
         self.is_asleep = False
@@ -188,7 +187,7 @@ class Connection:
 
 
 class InOrder:
-    """The transfers of one path come one after the other, also under `fair` and `none`; the latencies overlap.
+    """The transfers of one link come one after the other, also under `fair` and `none`; the latencies overlap.
 
     (Under `queue` they do anyway.)
 
@@ -199,27 +198,27 @@ class InOrder:
 
     def __init__(self, clock: Clock, carry: Carry) -> None:
         self.clock = clock
-        self.lower = carry
-        self.lines: dict[Path, deque[tuple[float, Transfer]]] = {}
+        self.below = carry
+        self.lines: dict[Link, deque[tuple[float, Transfer]]] = {}
 
-    def carry(self, path: Path, transfer: Transfer, extra: float = 0.0) -> None:
+    def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
         """Sends the transfer when those before it have arrived, but not before its own latency is over."""
-        if path in self.lines:
-            self.lines[path].append((self.clock.now + (path.latency + extra), transfer))
+        if link in self.lines:
+            self.lines[link].append((self.clock.now + (link.latency + extra), transfer))
         else:
-            self.lines[path] = deque()
-            self._send(path, transfer, extra)
+            self.lines[link] = deque()
+            self._send(link, transfer, extra)
 
-    def _send(self, path: Path, transfer: Transfer, extra: float) -> None:
-        self.lower(path, Transfer(transfer.bits, (partial(self._arrived, path, transfer),)), extra)
+    def _send(self, link: Link, transfer: Transfer, extra: float) -> None:
+        self.below(link, Leg(transfer, transfer.bits, (partial(self._arrived, link, transfer),)), extra)
 
-    def _arrived(self, path: Path, transfer: Transfer, _: Any) -> None:
-        line = self.lines[path]
+    def _arrived(self, link: Link, transfer: Transfer, _: Any) -> None:
+        line = self.lines[link]
         if line:
             ready, following = line.popleft()
-            self._send(path, following, max(0.0, ready - self.clock.now) - path.latency)
+            self._send(link, following, max(0.0, ready - self.clock.now) - link.latency)
         else:
-            del self.lines[path]
+            del self.lines[link]
         deliver(transfer)
 
 
@@ -230,20 +229,20 @@ class Acknowledged:
 
     Args:
         share: bits back for one bit on the wire.
-        back: the path of the acknowledgements for a path; None where they cost nothing.
+        back: the link of the acknowledgements for a link; None where they cost nothing.
         carry: the layer below.
 
     Reference: RFC 5681, section 4.2 (an acknowledgement at least for every second segment).
     """
 
-    def __init__(self, share: float, back: Callable[[Any], Path | None], carry: Carry) -> None:
+    def __init__(self, share: float, back: Callable[[Any], Any], carry: Carry) -> None:
         self.share = share
         self.back = back
-        self.lower = carry
+        self.below = carry
 
-    def carry(self, path: Path, transfer: Transfer, extra: float = 0.0) -> None:
+    def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
         """Sends the transfer there and its acknowledgements back."""
-        self.lower(path, transfer, extra)
-        back = self.back(path)
+        self.below(link, transfer, extra)
+        back = self.back(link)
         if back is not None:
-            self.lower(back, Transfer(self.share * transfer.bits, ()), extra + path.latency - back.latency)
+            self.below(back, Transfer(self.share * transfer.bits, ()), extra + link.latency - back.latency)

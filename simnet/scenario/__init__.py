@@ -31,6 +31,7 @@ from simnet.scenario.schema_faults import (
 from simnet.scenario.schema_links import Positions, Shared
 from simnet.scenario.schema_network import Messages, Mixing, Network, Topology
 from simnet.scenario.schema_problem import DataSet, Factory, Model, Partition, Problem, Quadratic
+from simnet.scenario.schema_protocol import Protocol, StartUp
 from simnet.scenario.schema_run import AlgorithmEntry, Deadline, Record, Run, Wait
 from simnet.scenario.signature import AlgorithmSchemas, parameters_model
 from simnet.scenario.varying import Schedule, TraceFile, Varying
@@ -69,6 +70,7 @@ __all__ = [
     "Positions",
     "Preset",
     "Problem",
+    "Protocol",
     "Quadratic",
     "Quantity",
     "RandomCrashes",
@@ -79,6 +81,7 @@ __all__ = [
     "Schedule",
     "Shared",
     "Slowdown",
+    "StartUp",
     "Stragglers",
     "TimesFile",
     "Topology",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import simnet
+from simnet.clock import Clock
+from simnet.clock.building import build_network
+from simnet.clock.events import Transfer
+from simnet.clock.parameters import LinkParameters
 from simnet.errors import ScenarioError
+from simnet.scenario import Network as NetworkSpec
 from tests.clock.building import completion_times, scenario
 
 RATE, LATENCY = 100e6, 0.05  # bit/s, s
@@ -202,3 +208,36 @@ def test_wrong_options_are_told_all_at_once() -> None:
     assert "protocol.overhead" in str(found.value)
     assert "did you mean in_order?" in str(found.value)
     assert "start_up.idle: found 3 without a unit" in str(found.value)
+
+
+def test_a_way_back_needs_resources_that_exist() -> None:
+    with pytest.raises(ScenarioError) as found:
+        finishes([flow(0, 0, 1, back=["up 1", "down 3"])], TCP)
+    assert "tasks.0.back: found 'down 3'" in str(found.value)
+
+
+def test_every_hop_has_a_connection_of_its_own() -> None:
+    """On a path, an all-reduce over hops shakes hands and waits for the receiver on each link."""
+    source = scenario(3, "allreduce", steps=1, topology="path")
+    hops = {"latency": "50 ms", "routing": "hops"}
+    (_, plain), (_, late) = (
+        completion_times({**source, "network": {**hops, "protocol": protocol}}).max(axis=1)
+        for protocol in (None, {"rendezvous": True})
+    )
+    assert late == pytest.approx(2 * plain)
+
+
+def arrivals(protocol: dict[str, Any] | None) -> list[int]:
+    """The order in which 50 messages of one link arrive that are sent together and meet jitter."""
+    spec = NetworkSpec.model_validate({"jitter": {"exponential": {"mean": "1 s"}}, "protocol": protocol})
+    clock, order = Clock(), list[int]()
+    built = build_network(spec, LinkParameters(spec, 2, 2, 1, Path()), clock, seed=1, num_nodes=2)
+    for number in range(50):
+        built.transmit(built.link(0, 1), Transfer(1.0, (lambda _, number=number: order.append(number),)))
+    clock.run_until()
+    return order
+
+
+def test_in_order_jitter_lets_nobody_overtake() -> None:
+    assert arrivals({"in_order": True}) == list(range(50))
+    assert sorted(arrivals(None)) == list(range(50)) != arrivals(None)
