@@ -22,7 +22,7 @@ from real_network.testbed import Link, Testbed
 
 FIELDS = ("program", "pattern", "state", "nodes", "rate", "latency", "size", "seconds", "drops")
 WARM_UPS = {"sockets": 6, "gloo": 10}
-IDLE_S = 2.0
+IDLE_S = 4.0
 AFTER_IDLE = "net.ipv4.tcp_slow_start_after_idle"
 
 Row = tuple[str, float]
