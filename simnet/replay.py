@@ -13,13 +13,15 @@ from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationE
 from simnet.clock.clock import MESSAGE, WAKE, Clock
 from simnet.clock.events import Transfer
 from simnet.clock.links import Path, Resource
+from simnet.clock.protocol import with_protocol
 from simnet.clock.sharing import Fair, QueuedPath, Unshared
 from simnet.errors import ScenarioError
 from simnet.execution import quiet_collector
 from simnet.part import Part
+from simnet.scenario import Protocol
 from simnet.scenario.origin import dotted
 from simnet.scenario.source import Plain
-from simnet.sentences import Complaint, Location, nearest, sentences, shown, unknown_word
+from simnet.sentences import Complaint, Location, complaints_of, nearest, sentences, shown, unknown_word
 
 BEGIN: Final = 1 << 50
 """Where the order matters, tasks start in that of their ids, after all that end at the same moment."""
@@ -64,8 +66,9 @@ class FlowTask(BaseModel):
         bits: its size.
         path: names of the resources that it crosses, in this order.
         latency: waited for once [s].
-        src: the sender, for the reader.
-        dst: the receiver, for the reader.
+        back: names of the resources that acknowledgements cross; none: they cost nothing.
+        src: the sender; with a protocol, transfers of equal path, latency, way back, sender and receiver share a connection.
+        dst: the receiver.
         after: ids of the tasks that must have finished before it starts.
         start: the earliest start [s].
     """
@@ -77,6 +80,7 @@ class FlowTask(BaseModel):
     bits: AtLeastZero
     path: list[str]
     latency: AtLeastZero = 0.0
+    back: list[str] = Field(default_factory=list)
     src: Id | None = None
     dst: Id | None = None
     after: list[Id] = Field(default_factory=list)
@@ -106,17 +110,21 @@ class ResourceFacts(BaseModel):
 KINDS: dict[str, type[Task]] = {"compute": ComputeTask, "flow": FlowTask}
 TASKS = TypeAdapter(list[Annotated[Task, Field(discriminator="kind")]])
 RESOURCES = TypeAdapter(dict[str, ResourceFacts])
+PROTOCOL: TypeAdapter[Protocol | None] = TypeAdapter(Protocol | None)
 
 
-def _checked(tasks: Any, resources: Any, sharing: Any) -> tuple[list[Task], dict[str, ResourceFacts]]:
+def _checked(
+    tasks: Any, resources: Any, sharing: Any, protocol: Any
+) -> tuple[list[Task], dict[str, ResourceFacts], Protocol | None]:
     """The tasks and resources, once everything about them is right; complaints are looked for only if something is wrong."""
     try:
-        checked = TASKS.validate_python(tasks), RESOURCES.validate_python(resources)
+        checked = TASKS.validate_python(tasks), RESOURCES.validate_python(resources), PROTOCOL.validate_python(protocol)
     except ValidationError:
         checked = None
     if checked is None or any(_wrong_sharing(sharing)) or any(_misnamed(tasks, resources)):
         plain = Plain()
-        data = plain.convert({"tasks": tasks, "resources": resources})  # NumPy's numbers, for example, are all right
+        given = {"tasks": tasks, "resources": resources, "protocol": protocol}
+        data = plain.convert(given)  # NumPy's numbers, for example, are all right
         places = {place for place, _ in plain.complaints}
         wrong = [*_wrong_values(**data), *_wrong_sharing(sharing)]
         complaints = plain.complaints + [complaint for complaint in wrong if complaint[0] not in places]
@@ -124,12 +132,17 @@ def _checked(tasks: Any, resources: Any, sharing: Any) -> tuple[list[Task], dict
             complaints += [*_misnamed(data["tasks"], data["resources"]), *_circle(data["tasks"])]
         if complaints:
             raise _refusal(complaints)
-        checked = TASKS.validate_python(data["tasks"]), RESOURCES.validate_python(data["resources"])
+        found = TASKS.validate_python(data["tasks"]), RESOURCES.validate_python(data["resources"])
+        checked = *found, PROTOCOL.validate_python(data["protocol"])
     return checked
 
 
-def _wrong_values(tasks: Any, resources: Any) -> Iterator[Complaint]:
-    """What is wrong with tasks and resources one by one."""
+def _wrong_values(tasks: Any, resources: Any, protocol: Any) -> Iterator[Complaint]:
+    """What is wrong with tasks, resources and protocol one by one."""
+    try:
+        PROTOCOL.validate_python(protocol)
+    except ValidationError as error:
+        yield from ((("protocol", *place), text) for place, text in complaints_of(error))
     if isinstance(tasks, list):
         for i, task in enumerate(tasks):
             kind = task.get("kind") if isinstance(task, Mapping) else "flow"
@@ -177,11 +190,12 @@ def _misnamed(tasks: Iterable[Any], resources: Any) -> Iterator[Complaint]:
             yield ("tasks", i, "id"), f"found {shown(name)} twice; allowed: each id once"
     for i, task in enumerate(tasks):
         yield from _unknown(("tasks", i, "after"), _names(task, "after"), numbers, "ids of tasks")
-        path = _names(task, "path")
-        if isinstance(resources, Mapping):
-            yield from _unknown(("tasks", i, "path"), path, resources, "names of resources")
-        if len(set(path)) < len(path):
-            yield ("tasks", i, "path"), "found a resource twice; allowed: each once"
+        for key in ("path", "back") if "back" in task else ("path",):
+            path = _names(task, key)
+            if isinstance(resources, Mapping):
+                yield from _unknown(("tasks", i, key), path, resources, "names of resources")
+            if len(set(path)) < len(path):
+                yield ("tasks", i, key), "found a resource twice; allowed: each once"
 
 
 def _unknown(place: Location, names: Iterable[Any], known: Mapping[Any, Any], what: str) -> Iterator[Complaint]:
@@ -214,7 +228,10 @@ def _circle(tasks: Iterable[Any]) -> Iterator[Complaint]:
 
 
 def replay(
-    tasks: Iterable[Mapping[str, Any]], resources: Mapping[str, Mapping[str, Any]], sharing: str = "fair"
+    tasks: Iterable[Mapping[str, Any]],
+    resources: Mapping[str, Mapping[str, Any]],
+    sharing: str = "fair",
+    protocol: Mapping[str, Any] | Protocol | None = None,
 ) -> dict[Id, float]:
     """When each task of a graph of computations and transfers is finished.
 
@@ -232,12 +249,14 @@ def replay(
         resources: for each name a mapping with ``bandwidth`` in bit/s and ``policy``: ``shared`` by all transfers that
             cross it (default), or ``fatpipe``: a limit for each of them by itself.
         sharing: ``fair``, ``queue`` or ``none``.
+        protocol: what TCP adds to every transfer, as a scenario's ``network.protocol``: ``{"overhead": 1.0456}``.
+            Acknowledgements cross the resources that a flow lists under ``back``.
 
     Returns:
         For each task's id when it is finished, in simulated seconds.
 
     Raises:
-        ScenarioError: one line for each complaint about tasks, resources and sharing.
+        ScenarioError: one line for each complaint about tasks, resources, sharing and protocol.
 
     Example:
         >>> nics = {"up": {"bandwidth": 1e6}, "down": {"bandwidth": 2e6}}
@@ -249,9 +268,9 @@ def replay(
     """
     if isinstance(tasks, Iterator):
         tasks = list(tasks)
-    checked, facts = _checked(tasks, resources, sharing)
+    checked, facts, transport = _checked(tasks, resources, sharing, protocol)
     with quiet_collector():
-        finished = _Replay(checked, facts, sharing).finish_times()
+        finished = (_Replay if transport is None else _ReplayOverProtocol)(checked, facts, sharing, transport).finish_times()
     if len(finished) < len(checked) and (complaints := list(_circle(tasks))):
         raise _refusal(complaints)
     return {task.id: finished.get(task.id, inf) for task in checked}  # later than the largest number: never
@@ -272,9 +291,12 @@ class _Task:
 class _Replay:
     """The tasks on a clock."""
 
-    def __init__(self, tasks: list[Task], resources: dict[str, ResourceFacts], sharing: str) -> None:
+    def __init__(
+        self, tasks: list[Task], resources: dict[str, ResourceFacts], sharing: str, protocol: Protocol | None = None
+    ) -> None:
         self.clock = Clock()
-        self.carry = SHARING_RULES[sharing](self.clock).carry
+        self.rule = SHARING_RULES[sharing](self.clock)
+        self.carry: Callable[..., None] = self.rule.carry
         self.in_order = sharing == "queue"
         self.facts = resources
         self.shared = {name: Resource(facts.bandwidth) for name, facts in resources.items()}
@@ -305,8 +327,10 @@ class _Replay:
             self._send(task, facts)
 
     def _send(self, task: _Task, facts: FlowTask) -> None:
-        path = Path(facts.latency, tuple(map(self._resource, facts.path)), MESSAGE + task.rank)
-        self.carry(path, Transfer(facts.bits, [lambda _: self._finish(task)]))
+        self.carry(self._path(task, facts), Transfer(facts.bits, [lambda _: self._finish(task)]))
+
+    def _path(self, task: _Task, facts: FlowTask) -> Path:
+        return Path(facts.latency, tuple(map(self._resource, facts.path)), MESSAGE + task.rank)
 
     def _resource(self, name: str) -> Resource:
         """A shared resource; of a fatpipe, every transfer has one of its own."""
@@ -325,3 +349,30 @@ class _Replay:
             follower.num_missing -= 1
             if not follower.num_missing:
                 self._start(follower)
+
+
+class _ReplayOverProtocol(_Replay):
+    """The same with a transport protocol: transfers with the same ends share a connection."""
+
+    def __init__(
+        self, tasks: list[Task], resources: dict[str, ResourceFacts], sharing: str, protocol: Protocol | None = None
+    ) -> None:
+        super().__init__(tasks, resources, sharing)
+        assert protocol is not None
+        self.connections: dict[Any, Path] = {}
+        backs: dict[Path, Path] = {}
+        for task in self.tasks.values():  # in the order of ids, of which the smallest gives a connection its priority
+            facts = task.facts
+            if isinstance(facts, FlowTask) and _connection(facts) not in self.connections:
+                path = self.connections[_connection(facts)] = super()._path(task, facts)
+                if facts.back:
+                    backs[path] = Path(facts.latency, tuple(map(self._resource, facts.back)), MESSAGE + task.rank)
+        self.carry = with_protocol(protocol, self.rule, self.carry, self.clock, backs.get)
+
+    def _path(self, task: _Task, facts: FlowTask) -> Path:
+        return self.connections[_connection(facts)]
+
+
+def _connection(facts: FlowTask) -> tuple[Any, ...]:
+    """What transfers of one connection have in common."""
+    return tuple(facts.path), facts.latency, tuple(facts.back), facts.src, facts.dst

@@ -11,6 +11,7 @@ from simnet.clock.loss import Unreliable, losses_of
 from simnet.clock.network import Network
 from simnet.clock.outages import Outages
 from simnet.clock.parameters import LinkParameters
+from simnet.clock.protocol import with_protocol
 from simnet.clock.routing import Hops
 from simnet.clock.series import as_series
 from simnet.clock.sharing import Carry, SharingRule
@@ -34,8 +35,8 @@ def build_network(
 ) -> Network:
     """The network that a scenario describes; what it does not ask for costs nothing.
 
-    From outside in, a message is cut into hops; each hop may be lost, and sent again; each attempt meets jitter, then the
-    sharing rule.
+    From outside in, a message is cut into hops; each hop may be lost, and sent again; each attempt goes over a connection of
+    the transport protocol, meets jitter, then the sharing rule.
 
     Args:
         spec: the scenario's `network`.
@@ -56,6 +57,9 @@ def build_network(
     carry: Carry = network.rule.carry
     if spec.jitter is not None:
         carry = Jittered(carry, spec.jitter, seed).carry
+    if spec.protocol is not None:
+        back = lambda link: network.between(link.receiver, link.sender)  # noqa: E731
+        carry = with_protocol(spec.protocol, network.rule, carry, clock, back)
     if spec.loss is not None or outages is not None:
         losses = losses_of(spec.loss, seed) if spec.loss is not None else None
         timeout = spec.loss.timeout if spec.loss is not None else TIMEOUT

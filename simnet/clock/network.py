@@ -72,6 +72,7 @@ class Network:
         self.transmit: Callable[[Link, Transfer], None] = self.rule.carry
         self.layers: list[Layer] = []
         self.hops: Hops | None = None
+        self.made: dict[tuple[int, int], Link] = {}
 
     def make_resource(self, bandwidth: float) -> Resource:
         """The limit of a machine, or of a link.
@@ -96,7 +97,21 @@ class Network:
             sender: number of the one.
             receiver: number of the other.
         """
-        return self.direct(sender, receiver) if self.hops is None else self.hops.link(sender, receiver)
+        return self.between(sender, receiver) if self.hops is None else self.hops.link(sender, receiver)
+
+    def between(self, sender: int, receiver: int) -> Link:
+        """The one link from one machine to another, or to a neighbor where messages travel in hops.
+
+        Args:
+            sender: number of the one.
+            receiver: number of the other.
+        """
+        if self.hops is not None:
+            return self.hops.between(sender, receiver)
+        link = self.made.get((sender, receiver))
+        if link is None:
+            link = self.made[sender, receiver] = self.direct(sender, receiver)
+        return link
 
     def direct(self, sender: int, receiver: int) -> Link:
         """A new link from one machine to another.

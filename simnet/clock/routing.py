@@ -106,7 +106,7 @@ class Hops:
             sender: number of the machine at the beginning.
             receiver: number of the machine at the end.
         """
-        way = [self._made(*ends) for ends in pairwise(self.routes.path(sender, receiver))]
+        way = [self.between(*ends) for ends in pairwise(self.routes.path(sender, receiver))]
         whole = self.make(sender, receiver)
         whole.own = way[0].own
         whole.latency = sum(link.latency for link in way)
@@ -140,8 +140,13 @@ class Hops:
         """None: a hop that fails is a matter of the link."""
         return []
 
-    def _made(self, sender: int, receiver: int) -> Link:
-        """The one link from a machine to a neighbor, which all messages that pass there share."""
+    def between(self, sender: int, receiver: int) -> Link:
+        """The one link from a machine to a neighbor, which all messages that pass there share.
+
+        Args:
+            sender: number of the machine at the beginning.
+            receiver: number of the machine at the end.
+        """
         link = self.made.get((sender, receiver))
         if link is None:
             link = self.made[sender, receiver] = self.make(sender, receiver)

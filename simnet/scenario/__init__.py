@@ -32,6 +32,7 @@ from simnet.scenario.schema_faults import (
 from simnet.scenario.schema_links import Positions, Shared
 from simnet.scenario.schema_network import Messages, Mixing, Network, Topology
 from simnet.scenario.schema_problem import DataSet, Factory, Model, Partition, Problem, Quadratic
+from simnet.scenario.schema_protocol import Protocol, StartUp
 from simnet.scenario.schema_run import AlgorithmEntry, Deadline, Record, Run, Trace, Wait
 from simnet.scenario.signature import AlgorithmSchemas, parameters_model
 from simnet.scenario.varying import Schedule, TraceFile, Varying
@@ -71,6 +72,7 @@ __all__ = [
     "Positions",
     "Preset",
     "Problem",
+    "Protocol",
     "Quadratic",
     "Quantity",
     "RandomCrashes",
@@ -81,6 +83,7 @@ __all__ = [
     "Schedule",
     "Shared",
     "Slowdown",
+    "StartUp",
     "Stragglers",
     "TimesFile",
     "Topology",

@@ -13,6 +13,7 @@ from simnet.scenario.presets import PRESETS
 from simnet.scenario.quantities import Constant, PerNode, Text
 from simnet.scenario.rows import RowsOrPath
 from simnet.scenario.schema_links import Places, Positions, PresetName, Shared
+from simnet.scenario.schema_protocol import Protocol
 from simnet.scenario.varying import LinkRate, LinkTime, NodeRate
 from simnet.sentences import Complaint, refusal, shown
 
@@ -191,6 +192,7 @@ class Network(Part):
         jitter: more latency, drawn for each message [s]; a normal one is cut at 0.
         changes: what is different from given moments on.
         loss: messages that do not arrive.
+        protocol: what TCP adds to each message; None: nothing.
     """
 
     preset: PresetName | None = None
@@ -206,6 +208,7 @@ class Network(Part):
     jitter: LinkJitter | None = None
     changes: tuple[Change, ...] = ()
     loss: Loss | None = None
+    protocol: Protocol | None = None
 
     @classmethod
     def spelled_out(cls, given: Any, info: ValidationInfo) -> Any:
