@@ -155,6 +155,9 @@ def is_fatal(fault: Fault) -> bool:
     Args:
         fault: one entry of ``faults``.
 
+    Returns:
+        True if neighbors that wait for all could wait in vain.
+
     Example:
         >>> is_fatal(Crash(nodes=(3,), at="1 s", until="2 s")), is_fatal(Leave(nodes=(3,), at="1 s"))
         (False, True)
