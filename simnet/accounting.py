@@ -63,12 +63,11 @@ def sending_s(machine: Machine) -> float:
         machine: whose messages are counted.
 
     Returns:
-        Seconds, at the bandwidths of the start.
+        Seconds; of a bandwidth that varies, at its largest.
     """
     links = machine.links.values()
-    if not links:
-        return 0.0
-    return machine.bits_sent / min([sum(link.own.bandwidth for link in links), *[link.uplink.bandwidth for link in links]])
+    limit = min([sum(link.own.peak for link in links), *[link.uplink.peak for link in links]])
+    return machine.bits_sent / limit if limit else 0.0
 
 
 def describe_path(machines: Sequence[Machine]) -> dict[str, Any]:

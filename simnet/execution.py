@@ -5,21 +5,23 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from hashlib import blake2b
 from math import ceil, inf
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from weakref import WeakValueDictionary
 
 import numpy as np
 
 from simnet.accounting import describe_path, time_of_nodes
 from simnet.algorithms import Entry
-from simnet.clock import Clock, Machine, Process, compute_times
-from simnet.clock.parameters import LinkParameters
+from simnet.clock import Clock, Machine, Process, build_network, compute_times
+from simnet.clock.varying import link_parameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
 from simnet.evaluation import Evaluations, reached
+from simnet.membership import Lifecycle, MembershipObserver, MortalNode, mortal
 from simnet.metrics import METRICS
 from simnet.node import Node, SilentNode
 from simnet.observer import Budget, Observer
@@ -73,7 +75,9 @@ class Run:
         self.wait = wait.deadline if isinstance(wait, Deadline) else wait
         is_asynchronous = entry.asynchronous or (self.wait == "none" and not entry.pooled)
         self.clock = Clock()
-        self.observer = Observer(
+        self.outages = None if entry.pooled else setting.outages
+        observer_type = Observer if self.outages is None else MembershipObserver
+        self.observer = observer_type(
             budget=budget_of(setting, steps_per_epoch, is_asynchronous),
             asynchronous=is_asynchronous,
             executor=self.executor,
@@ -114,14 +118,16 @@ class Run:
         server = self.entry.server(named.parameters, setting.num_nodes, setting.vector_bits)
         num_machines = setting.num_nodes + (server is not None)
         scenario = setting.scenario
-        parameters = LinkParameters(
-            setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base
+        parameters = link_parameters(setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base)
+        network = self.network = build_network(
+            *(setting.network, parameters, self.clock, setting.seed, setting.num_nodes), setting.edges, self.outages
         )
-        network = self.network = setting.build_network(parameters, self.clock)
         times = compute_times(setting.compute, setting.num_nodes, setting.seed)
         models = self._initial_rows()
         shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
         node_type, recorder_type = (SilentNode, SilentRecorder) if self.is_silent else (Node, Recorder)
+        if self.outages is not None:
+            node_type = mortal(node_type)
         for i in range(setting.num_nodes):
             draws = setting.problem.draws(i, setting.seed)
             node = node_type(
@@ -136,8 +142,14 @@ class Run:
             )
             self.machines.append(node)
             self.nodes.append(node)
-        self.observer.begin(self.nodes)
-        self.processes = [Process(self.clock, self.entry.program(node, **named.parameters)) for node in self.nodes]
+        programs = partial(self.entry.program, **named.parameters)
+        if isinstance(self.observer, MembershipObserver) and self.outages is not None:
+            lifecycle = Lifecycle(self.clock, cast("list[MortalNode]", self.nodes), self.outages, self.observer, programs)
+            self.observer.begin(self.nodes)
+            self.processes = lifecycle.begin()
+        else:
+            self.observer.begin(self.nodes)
+            self.processes = [Process(self.clock, programs(node)) for node in self.nodes]
         if server is not None:
             machine = Machine(setting.num_nodes, self.clock, network, self.machines)
             self.machines.append(machine)
@@ -192,7 +204,7 @@ class Run:
         ]
         more = f"; and {len(told) - 3} more" if len(told) > 3 else ""
         waits = "; ".join(told[:3]) + more if told else "all nodes have ended before their budget"
-        return f"{waits}; nothing can happen any more"
+        return "; ".join([waits, *self.network.troubles(), "nothing can happen any more"])
 
     def _is_waiting(self, machine: Machine) -> bool:
         return bool(machine.awaited()) or self.processes[machine.id].is_alive

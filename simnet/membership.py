@@ -109,7 +109,7 @@ class MortalNode(Node):
         downtime: when.
     """
 
-    downtime: Downtime
+    downtime = Downtime(())
 
     def gradient(self, x: Vector) -> ComputeEvent:
         """As of any node; a crash that keeps the node's state makes it begin anew at the return.
@@ -166,6 +166,22 @@ class MortalNode(Node):
             self.clock.at(again, event, priority)
 
 
+def mortal(kind: type[Node]) -> type[Node]:
+    """A kind of node, made such that it may be down.
+
+    Args:
+        kind: `Node`, or a subclass of it.
+
+    Returns:
+        The same kind with a `MortalNode` before it.
+
+    Example:
+        >>> issubclass(mortal(Node), MortalNode)
+        True
+    """
+    return type(kind.__name__, (MortalNode, kind), {})
+
+
 class Lifecycle:
     """Starts every node's program, and ends and begins it anew where a fault takes more than time.
 
@@ -183,7 +199,7 @@ class Lifecycle:
     def __init__(
         self,
         clock: Clock,
-        nodes: Sequence[Node],
+        nodes: Sequence[MortalNode],
         outages: Outages,
         observer: MembershipObserver,
         program: Callable[[Node], Program],
@@ -195,16 +211,9 @@ class Lifecycle:
         self.program = program
         self.initial_models: list[Row] = [node.x for node in nodes]
         for node in nodes:
-            spell = self.downtime(node).at(0.0)
+            node.downtime = outages.nodes.get(node.id, node.downtime)
+            spell = node.downtime.at(0.0)
             node.is_absent = spell is not None and spell.is_fatal
-
-    def downtime(self, node: Node) -> Downtime:
-        """When a node is down.
-
-        Args:
-            node: one of them.
-        """
-        return self.outages.nodes.get(node.id) or Downtime(())
 
     def begin(self) -> list[Process]:
         """Starts the programs of all nodes that are there, once they are up.
@@ -214,26 +223,26 @@ class Lifecycle:
         """
         self.processes = [Process(self.clock, self._first_life(node), self._delay(node)) for node in self.nodes]
         for node in self.nodes:
-            spell = self.downtime(node).at(0.0)
+            spell = node.downtime.at(0.0)
             if node.is_absent and spell is not None:
                 self._await_return(node, spell)
             else:
                 self._await_crash(node, 0.0)
         return self.processes
 
-    def _delay(self, node: Node) -> float:
-        return 0.0 if node.is_absent else self.downtime(node).up_again(0.0)
+    def _delay(self, node: MortalNode) -> float:
+        return 0.0 if node.is_absent else node.downtime.up_again(0.0)
 
     def _first_life(self, node: Node) -> Program:
         if not node.is_absent:
             yield from self.program(node)
 
-    def _await_crash(self, node: Node, time: float) -> None:
-        spell = self.downtime(node).next_fatal(time)
+    def _await_crash(self, node: MortalNode, time: float) -> None:
+        spell = node.downtime.next_fatal(time)
         if spell is not None:
             self._at(spell.start, lambda: self._crash(node, spell))
 
-    def _await_return(self, node: Node, spell: Spell) -> None:
+    def _await_return(self, node: MortalNode, spell: Spell) -> None:
         if spell.end < float("inf"):
             self._at(spell.end, lambda: self._return(node, spell))
 
@@ -243,7 +252,7 @@ class Lifecycle:
         event.callbacks = [lambda _: then()]
         self.clock.at(time, event, START)
 
-    def _crash(self, node: Node, spell: Spell) -> None:
+    def _crash(self, node: MortalNode, spell: Spell) -> None:
         self.processes[node.id].end()
         node.forget()
         if node.id in self.observer.members:
@@ -251,7 +260,7 @@ class Lifecycle:
         node.is_absent = True
         self._await_return(node, spell)
 
-    def _return(self, node: Node, spell: Spell) -> None:
+    def _return(self, node: MortalNode, spell: Spell) -> None:
         node.chain = (node.chain, node.chain[2], self.clock.now, node.id, node.id)
         self.processes[node.id] = Process(self.clock, self._new_life(node, spell.state))
         self._await_crash(node, spell.end)

@@ -63,16 +63,33 @@ class StepObserver(Protocol):
     """Who decides how many steps there are, and looks at a node when it has completed one."""
 
     def wants_step(self, node: Node) -> bool:
-        """Whether the node should do one more step."""
+        """Whether the node should do one more step.
+
+        Args:
+            node: has completed its step before.
+        """
         ...
 
     def completed(self, node: Node) -> None:
-        """The node has completed a step; `node.step` counts it."""
+        """Hears that a node has completed a step.
+
+        Args:
+            node: ``node.step`` counts that step already.
+        """
         ...
 
 
 class Node(Machine):
     """One simulated machine with data and a model.
+
+    Args:
+        *machine: see `Machine`.
+        place: what it is told about the network.
+        recorder: writes down what it computes.
+        model: its initial model, ``[D]``.
+        compute_times: seconds of one mini-batch gradient after the other, without end.
+        rng, shared_key: see the attributes.
+        observer: says how many steps there are.
 
     Attributes:
         id: the node's number, from 0.
@@ -83,6 +100,7 @@ class Node(Machine):
         vector_bits, number_bits: what a model, and one number, take on the wire in full precision.
         self_weight, weights: its row of the mixing matrix: of itself, and of each neighbor in their order.
         rng: this node's own random numbers.
+        shared_key: the function ``(*names) -> int``: a random key that is the same at all nodes for the same names.
         answer: set it to the function ``(asker, payload) -> payload`` that answers questions.
         rho: ``||W - J||_2`` of the mixing matrix, for algorithms that tune themselves; None if it was not computed.
     """
@@ -128,7 +146,7 @@ class Node(Machine):
 
     @property
     def x(self) -> Row:
-        """This node's model, a ``[D]`` vector; assigning it is what observers see."""
+        """The node's model, ``[D]``; assigning it is what observers see, and fails while a question with `then` is open."""
         return self._x
 
     @x.setter
@@ -138,7 +156,7 @@ class Node(Machine):
         self._x = self._recorder.row(vector, b"X")
 
     def steps(self) -> Iterator[int]:
-        """This node's steps 0, 1, 2, ... until the run's budget of steps or epochs ends."""
+        """The node's steps 0, 1, 2, ... until the run's budget of steps or epochs ends."""
         observer = self._observer
         while observer.wants_step(self):
             yield self.step
@@ -364,8 +382,8 @@ class Node(Machine):
 
 
 class SilentNode(Node):
-    """A node without values, to time the clock alone."""
+    """A node without values, to time the clock alone (its recorder is a `SilentRecorder`)."""
 
     def mix(self, own: Vector, received: Mapping[int, Vector]) -> Vector:
-        """Nothing."""
+        """The node's own vector: there is only one."""
         return own

@@ -11,9 +11,8 @@ import networkx as nx
 import torch
 
 from simnet.algorithms import Entry
-from simnet.clock import Clock, Network
-from simnet.clock.links import SharedLimit
-from simnet.clock.parameters import LinkParameters
+from simnet.clock.outages import Outages
+from simnet.clock.varying import link_parameters
 from simnet.errors import ParameterError, ScenarioError
 from simnet.graph import (
     Graph,
@@ -70,21 +69,20 @@ class Setting:
         """The links."""
         return self.scenario.network or NetworkSpec()
 
-    def build_network(self, parameters: LinkParameters, clock: Clock) -> Network:
-        """The links of one run.
+    @cached_property
+    def outages(self) -> Outages | None:
+        """When nodes and links are down; None if nothing ever is.
 
-        Args:
-            parameters: of as many machines as the run has.
-            clock: of the run.
+        Raises:
+            ParameterError: if a trace cannot be read.
         """
-        spec, links = self.network, None
-        if spec.routing == "hops":
-            graph = self.graph.to_directed()
-            links = list(graph.edges)
-            if len(parameters.uplinks) > self.num_nodes:  # a parameter server, which hangs off the first node
-                links += [(0, self.num_nodes), (self.num_nodes, 0)]
-        shared = [SharedLimit(limit, self.num_nodes) for limit in spec.shared]
-        return Network(spec.sharing, parameters, clock, spec.duplex, shared, links)
+        faults = self.scenario.faults
+        return Outages(faults, self.num_nodes, self.edges, self.seed, self.scenario.base) if faults else None
+
+    @property
+    def edges(self) -> list[tuple[int, int]]:
+        """The topology's directed links."""
+        return list(self.graph.to_directed().edges)
 
     @property
     def compute(self) -> ComputeSpec:
@@ -289,7 +287,7 @@ def check_machines(scenario: Scenario, seed: int, entries: list[Entry], complain
     )
     with complaints.about("network"):
         network = scenario.network or NetworkSpec()
-        LinkParameters(network, scenario.nodes, scenario.nodes + needs_server, seed, scenario.base)
+        link_parameters(network, scenario.nodes, scenario.nodes + needs_server, seed, scenario.base)
 
 
 def check_algorithm(
@@ -319,6 +317,10 @@ def check_algorithm(
     if not entry.asynchronous and not entry.pooled and rule not in entry.tolerates:
         allowed = " or ".join(f"wait: {w}" for w in entry.tolerates)
         complain(f"{named.label} needs {allowed}, but this scenario says wait: {rule}; give it a wait of its own")
+    if drops(scenario) and not entry.pooled and (entry.asynchronous or rule == "all"):
+        others = [f"wait: {w}" for w in entry.tolerates if w != "all"]
+        advice = " or ".join(["then: retransmit", *others])
+        complain(f"{named.label} needs every message, but network.loss lets some of them drop; use {advice}")
     if (entry.asynchronous or rule == "none") and not entry.pooled and not compute_time(scenario):
         complain(f"{named.label} never waits for a round, so gradients that take no time would never end; give compute.time")
     if entry.doubly_stochastic and entry.uses_topology and weights is not None and not is_doubly_stochastic(weights):  # type: ignore[arg-type]
@@ -326,6 +328,19 @@ def check_algorithm(
             f"{named.label} needs a doubly stochastic mixing matrix (rows and columns sum to 1); "
             "use mixing metropolis, max_degree or best_constant, or a regular graph"
         )
+
+
+def drops(scenario: Scenario) -> bool:
+    """Whether messages get lost and nobody sends them again.
+
+    Args:
+        scenario: what is asked.
+
+    Returns:
+        True if the algorithms have to live with it.
+    """
+    loss = scenario.network.loss if scenario.network else None
+    return loss is not None and loss.then == "drop"
 
 
 def ideal_notes(scenario: Scenario) -> list[str]:
@@ -338,7 +353,7 @@ def ideal_notes(scenario: Scenario) -> list[str]:
         One sentence for each such time.
     """
     network, notes = scenario.network or NetworkSpec(), []
-    limits = (network.bandwidth, network.uplink, network.downlink, *network.shared)
+    limits = (network.bandwidth, network.uplink, network.downlink, network.jitter, *network.shared, *network.changes)
     if network.latency == Constant(value=0.0) and all(limit is None for limit in limits):
         notes.append("messages take no time: the scenario gives no latency and no bandwidth")
     if not compute_time(scenario):

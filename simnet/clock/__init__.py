@@ -1,5 +1,6 @@
 """The time plane: the clock, compute times, links and their sharing rules. It decides when, knows bits, and holds no tensor."""
 
+from simnet.clock.building import build_network
 from simnet.clock.clock import Clock
 from simnet.clock.compute import compute_times
 from simnet.clock.events import ComputeEvent, Message, Receipt
@@ -17,5 +18,6 @@ __all__ = [
     "Process",
     "Program",
     "Receipt",
+    "build_network",
     "compute_times",
 ]

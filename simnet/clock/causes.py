@@ -27,6 +27,9 @@ def beginning(machine: int) -> Cause:
     Args:
         machine: its number.
 
+    Returns:
+        A chain of one link without length.
+
     Example:
         >>> beginning(3)
         (None, 0.0, 0.0, 3, 3)
@@ -60,6 +63,12 @@ def chain_backwards(chain: Cause) -> Iterator[Cause]:
 
     Returns:
         An iterator; the first moment of the run is not among them.
+
+    Example:
+        >>> computed = (beginning(0), 0.0, 2.0, 0, 0)
+        >>> arrived = (computed, 2.0, 5.0, 0, 1)
+        >>> [(since, until, by, at) for _, since, until, by, at in chain_backwards(arrived)]
+        [(2.0, 5.0, 0, 1), (0.0, 2.0, 0, 0)]
     """
     link: Cause | None = chain
     while link is not None and link[2]:

@@ -22,6 +22,9 @@ SETTLE: Final = 1 << 61
 class Clock(simpy.Environment):
     """Simulated seconds, starting at 0.
 
+    Attributes:
+        is_stopped: whether somebody has called `stop`.
+
     Example:
         >>> clock = Clock()
         >>> event = clock.event()
@@ -60,6 +63,9 @@ class Clock(simpy.Environment):
 
         Args:
             limit: in simulated seconds; what happens at that very moment is included.
+
+        Raises:
+            Exception: whatever a program raises, or a failed event holds that no program caught.
         """
         queue = self._queue
         while queue and not self.is_stopped:

@@ -15,14 +15,24 @@ Callbacks = list[Callable[[Any], None]]
 
 
 class Computer(Protocol):
-    """Whoever computes: what a computation must know of its machine."""
+    """Whoever computes: what a computation must know of its machine.
+
+    Attributes:
+        id: the machine's number.
+        clock: the run's clock.
+        chain: what led to the last moment at which it went on (see `Cause`).
+    """
 
     id: int
     clock: Clock
     chain: Cause
 
     def computed(self, event: ComputeEvent) -> None:
-        """Goes on because a computation that it had to wait for is over."""
+        """Goes on because a computation that it had to wait for is over.
+
+        Args:
+            event: that computation's end.
+        """
         ...
 
 
@@ -34,8 +44,11 @@ class ComputeEvent(simpy.Event):
     Args:
         machine: whose it is; simultaneous ends come in the order of the machines.
         start: when it begins, in simulated seconds.
-        end: when it is over.
+        end: when it is over, in simulated seconds.
         value: its result, a deferred vector.
+
+    Attributes:
+        before: the machine's chain of causes when the computation was asked for.
     """
 
     _ok = True
@@ -79,7 +92,7 @@ class Transfer(simpy.Event):
 
     Args:
         bits: how many.
-        callbacks: whom to call then.
+        callbacks: whom to call then, with the event.
     """
 
     _ok = True
@@ -88,6 +101,36 @@ class Transfer(simpy.Event):
     def __init__(self, bits: float, callbacks: Sequence[Callable[[Any], None]]) -> None:
         self.bits = bits
         self.callbacks = callbacks  # type: ignore[assignment]  # a tuple may be shared
+
+
+class Leg(Transfer):
+    """A part of the way of another transfer, or one attempt at it.
+
+    Args:
+        of: the transfer that it is a part of.
+        bits: how many it carries.
+        callbacks: whom to call when its last bit has arrived.
+    """
+
+    __slots__ = ("of",)
+
+    def __init__(self, of: Transfer, bits: float, callbacks: Sequence[Callable[[Any], None]]) -> None:
+        super().__init__(bits, callbacks)
+        self.of = of
+
+
+def whole(transfer: Transfer) -> Transfer:
+    """What a transfer is a part of.
+
+    Args:
+        transfer: a leg of a way, perhaps of a leg.
+
+    Returns:
+        The message, or whatever else was to arrive.
+    """
+    while isinstance(transfer, Leg):
+        transfer = transfer.of
+    return transfer
 
 
 class Message(Transfer):
@@ -99,7 +142,7 @@ class Message(Transfer):
         payload: what the algorithm sent.
         bits: its size on the wire.
         step: the sender's step when it was sent.
-        origin: what had to happen before it was sent, and when that was.
+        origin: what had to happen before it was sent, and when it was sent.
         arrive: the one function that is called with the message when it arrives.
     """
 
@@ -133,7 +176,15 @@ class Receipt(simpy.Event):
         clock: the run's clock.
         tag: of the messages.
         wanted: the senders.
-        box: what has arrived from them.
+        box: what has arrived from them, by sender; later messages are put into it.
+
+    Attributes:
+        num_missing: how many messages have not arrived.
+
+    Example:
+        >>> receipt = Receipt(Clock(), "hello", wanted=(1, 2), box={2: "from 2"})
+        >>> receipt.missing
+        [1]
     """
 
     _ok = True
@@ -149,11 +200,15 @@ class Receipt(simpy.Event):
 
     @property
     def missing(self) -> list[int]:
-        """The senders whose message has not arrived."""
+        """The senders whose message has not arrived, sorted."""
         return sorted(i for i in self.wanted if i not in self.box)
 
     def complete(self, value: Any) -> None:
-        """Hands the value over and wakes whoever waits, now."""
+        """Hands the value over and wakes whoever waits, now.
+
+        Args:
+            value: what the waiting program gets.
+        """
         self._value = value
         callbacks = self.callbacks
         self.callbacks = None  # type: ignore[assignment]  # how SimPy marks what has happened

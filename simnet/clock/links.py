@@ -21,8 +21,21 @@ class Resource:
         self.bandwidth = bandwidth
         self.free_at = 0.0
 
+    @property
+    def peak(self) -> float:
+        """The largest bandwidth that it ever has [bit/s]."""
+        return self.bandwidth
+
     def start(self, bits: float, arrival: float) -> float:
-        """When a message that arrives now begins to be served; the resource is taken for ``bits / bandwidth`` from then."""
+        """When a message that arrives now begins to be served; the resource is taken for ``bits / bandwidth`` from then.
+
+        Args:
+            bits: its size.
+            arrival: when its first bit gets here [s].
+
+        Returns:
+            The beginning [s].
+        """
         start = max(arrival, self.free_at)
         self.free_at = start + bits / self.bandwidth
         return start
@@ -50,7 +63,18 @@ class Path:
 
 
 class Link(Path):
-    """One direction between two machines: latency [s], bandwidth [bit/s], the limits at both ends, and shared ones."""
+    """One direction between two machines.
+
+    Args:
+        sender: number of the machine at the beginning.
+        receiver: number of the machine at the end.
+        latency: in seconds.
+        bandwidth: of the link itself, in bit/s; infinite where there is no limit.
+        uplink: what the sender's links share.
+        downlink: what the receiver's links share.
+        priority: the place of an arrival among simultaneous events.
+        shared: further limits between link and latency, in the order in which they are crossed.
+    """
 
     __slots__ = ("downlink", "own", "receiver", "sender", "shared", "uplink")
 
@@ -91,7 +115,12 @@ class SharedLimit:
         self.directions = (forth, forth if spec.duplex == "half" else Resource(spec.bandwidth))
 
     def crossed(self, sender: int, receiver: int) -> Iterator[Resource]:
-        """What a message from one machine to another crosses of it: one resource, or none."""
+        """What a message from one machine to another crosses of it: one resource, or none.
+
+        Args:
+            sender: number of the machine at the beginning.
+            receiver: number of the machine at the end.
+        """
         start, end = self.group.get(sender), self.group.get(receiver)
         if start is not None and end is not None and start != end:
             yield self.directions[start > end]

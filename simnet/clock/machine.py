@@ -64,9 +64,9 @@ class Machine:
         self.inbox: dict[Hashable, dict[int, Any]] = {}
         self.waiting: dict[Hashable, Receipt] = {}
         self.late: dict[Hashable, int] = {}
+        self.lost: dict[Hashable, int] = {}
         self.newest: dict[int, Any] = {}
         self.newest_step: dict[int, int] = {}
-        self.lost: dict[Hashable, int] = {}
         self.questions: deque[Message] = deque()
         self.num_questions = 0
         self.asking: tuple[Receipt, Callable[[Any], object] | None] | None = None

@@ -9,7 +9,7 @@ import numpy as np
 
 from simnet.clock.positions import great_circle, read_positions
 from simnet.errors import ParameterError
-from simnet.scenario import PRESETS, Constant, Distribution, MatrixFile, PerNode, Positions, Quantity
+from simnet.scenario import PRESETS, Constant, Distribution, MatrixFile, PerNode, Positions, Quantity, Varying
 from simnet.scenario import Network as NetworkSpec
 from simnet.streams import stream
 
@@ -47,7 +47,12 @@ class LinkParameters:
         self.downlinks = self._limits("downlink", num_nodes, num_machines)
 
     def latency(self, sender: int, receiver: int) -> float:
-        """Seconds from one machine to another."""
+        """The latency of a link [s].
+
+        Args:
+            sender: number of the machine at the beginning.
+            receiver: number of the machine at the end.
+        """
         latency = self.spec.latency
         if latency is None:
             return self._by_place("latency", sender, receiver)
@@ -56,7 +61,12 @@ class LinkParameters:
         return self._value("latency", latency, sender, receiver)
 
     def bandwidth(self, sender: int, receiver: int) -> float:
-        """Bit/s of the link itself; infinite where there is no limit."""
+        """The bandwidth of the link itself [bit/s]; infinite where there is no limit.
+
+        Args:
+            sender: number of the machine at the beginning.
+            receiver: number of the machine at the end.
+        """
         if self.spec.bandwidth is None:
             return self._by_place("bandwidth", sender, receiver) if self.tables else inf
         return self._value("bandwidth", self.spec.bandwidth, sender, receiver)
@@ -64,7 +74,7 @@ class LinkParameters:
     def _by_place(self, key: str, sender: int, receiver: int) -> float:
         return self.tables[key][self.places[sender]][self.places[receiver]]
 
-    def _value(self, key: str, quantity: Quantity, *ends: int) -> float:
+    def _value(self, key: str, quantity: Quantity | Varying, *ends: int) -> float:
         if isinstance(quantity, Constant):
             return quantity.value
         if isinstance(quantity, MatrixFile):
@@ -73,7 +83,7 @@ class LinkParameters:
         return draw(quantity, stream(self.seed, key, *ends))
 
     def _limits(self, key: str, num_nodes: int, num_machines: int) -> list[float]:
-        quantity: Quantity | None = getattr(self.spec, key)
+        quantity: Quantity | Varying | None = getattr(self.spec, key)
         if quantity is None:
             return [inf] * num_machines
         if isinstance(quantity, PerNode):

@@ -34,7 +34,7 @@ def great_circle(one: Position, other: Position) -> float:
 
     Example:
         >>> round(great_circle((51.5, -0.1), (35.7, 139.7)) / 1000)  # London, Tokyo
-        9556
+        9558
     """
     (lat1, lon1), (lat2, lon2) = ([radians(degrees) for degrees in position] for position in (one, other))
     square = sin((lat2 - lat1) / 2) ** 2 + cos(lat1) * cos(lat2) * sin((lon2 - lon1) / 2) ** 2

@@ -31,7 +31,7 @@ class Process:
     Example:
         >>> clock = Clock()
         >>> def program():
-        ...     value = yield clock.timeout(3, "three")
+        ...     value = yield clock.timeout(3.0, "three")
         ...     print(clock.now, value)
         >>> process = Process(clock, program())
         >>> clock.run_until()

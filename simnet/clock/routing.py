@@ -10,11 +10,9 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from simnet.clock.events import Transfer
+from simnet.clock.events import Leg, Transfer
 from simnet.clock.links import Link
-
-Carry = Callable[[Link, Transfer], None]
-"""Sends a transfer over one link."""
+from simnet.clock.sharing import Carry
 
 
 class Routes:
@@ -102,9 +100,15 @@ class Hops:
         self.forwarded_bits = 0.0
 
     def link(self, sender: int, receiver: int) -> Link:
-        """What stands for all the links between two machines; its latency is their sum, its limit the narrowest."""
+        """What stands for all the links between two machines; its latency is their sum, its limit the narrowest.
+
+        Args:
+            sender: number of the machine at the beginning.
+            receiver: number of the machine at the end.
+        """
         way = [self._made(*ends) for ends in pairwise(self.routes.path(sender, receiver))]
         whole = self.make(sender, receiver)
+        whole.own = way[0].own
         whole.latency = sum(link.latency for link in way)
         whole.limit = min(link.limit for link in way)
         whole.resources = tuple(resource for link in way for resource in link.resources)
@@ -112,7 +116,12 @@ class Hops:
         return whole
 
     def transmit(self, link: Link, message: Transfer) -> None:
-        """Sends a message on its first hop; the last one ends with its arrival."""
+        """Sends a message on its first hop; the last one ends with its arrival.
+
+        Args:
+            link: what `link` gave for sender and receiver.
+            message: it starts now.
+        """
         self._hop(self.ways[link], 0, message)
 
     def _hop(self, way: list[Link], k: int, message: Transfer) -> None:
@@ -121,7 +130,15 @@ class Hops:
         if k == len(way) - 1:
             self.carry(way[k], message)
         else:
-            self.carry(way[k], Transfer(message.bits, (lambda _: self._hop(way, k + 1, message),)))
+            self.carry(way[k], Leg(message, message.bits, (lambda _: self._hop(way, k + 1, message),)))
+
+    def counters(self) -> dict[str, float]:
+        """What was sent on for others."""
+        return {"forwarded_bits": self.forwarded_bits}
+
+    def troubles(self) -> list[str]:
+        """None: a hop that fails is a matter of the link."""
+        return []
 
     def _made(self, sender: int, receiver: int) -> Link:
         """The one link from a machine to a neighbor, which all messages that pass there share."""

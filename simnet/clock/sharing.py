@@ -22,6 +22,14 @@ from simnet.clock.fluid import Fluid
 from simnet.clock.links import Link, Path
 
 
+class Carry(Protocol):
+    """Sends a transfer over a link; `extra` are seconds of latency on top of the link's own."""
+
+    def __call__(self, link: Link, transfer: Transfer, extra: float = 0.0, /) -> None:
+        """Schedules its arrival, now or later."""
+        ...
+
+
 class SharingRule(Protocol):
     """How transfers share what they cross."""
 
@@ -62,6 +70,7 @@ class Queued:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
+        self.at = clock.at
 
     def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
         """Arrives when the last limit on the way has served it."""
@@ -70,29 +79,31 @@ class Queued:
         at_link = link.own.start(bits, at_uplink)
         last_bit = max(link.uplink.free_at, link.own.free_at) + latency
         if link.downlink.bandwidth == inf:
-            self.clock.at(last_bit, transfer, link.priority)
+            self.at(last_bit, transfer, link.priority)
             return
         # Who comes first to a downlink is known only when the first bit gets there.
-        self._at(at_link + latency, link, lambda _: self._enter_downlink(link, transfer, last_bit))
-
-    def _at(self, time: float, link: Path, enter: Callable[[simpy.Event], None]) -> None:
-        """Calls a function when the first bit reaches a limit on a link."""
         entry = simpy.Event(self.clock)
         entry._ok = True
-        entry.callbacks = [enter]
-        self.clock.at(time, entry, link.priority)
+        entry.callbacks = [lambda _: self._enter_downlink(link, transfer, last_bit)]
+        self.at(at_link + latency, entry, link.priority)
 
     def _enter_downlink(self, link: Link, transfer: Transfer, last_bit: float) -> None:
         link.downlink.start(transfer.bits, self.clock.now)
-        self.clock.at(max(last_bit, link.downlink.free_at), transfer, link.priority)
+        self.at(max(last_bit, link.downlink.free_at), transfer, link.priority)
 
 
-class QueuedPath(Queued):
-    """Sharing rule `queue` where paths have any number of limits: those that links share, or a task graph's own.
+class QueuedPath:
+    """Sharing rule `queue` on a path of any number of limits: in a task graph, or where links share limits.
 
-    Who comes first to a limit is known only when the first bit gets there, as at a downlink. The latency lies before the
-    last limit.
+    A transfer comes to each limit with its first bit; the latency lies before the last one.
+
+    Args:
+        clock: the run's clock.
     """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.at = clock.at
 
     def carry(self, link: Path, transfer: Transfer, extra: float = 0.0) -> None:
         """Arrives when the last limit on the way has served it."""
@@ -107,10 +118,13 @@ class QueuedPath(Queued):
         first, last = bits_at
         if k >= len(link.resources) - 1:
             first, last, latency = first + latency, last + latency, 0.0
-        if k < len(link.resources):
-            self._at(first, link, lambda _: self._enter(link, transfer, k, last, latency))
-        else:
-            self.clock.at(last, transfer, link.priority)
+        if k == len(link.resources):
+            self.at(last, transfer, link.priority)
+            return
+        entry = simpy.Event(self.clock)
+        entry._ok = True
+        entry.callbacks = [lambda _: self._enter(link, transfer, k, last, latency)]
+        self.at(first, entry, link.priority)
 
     def _enter(self, link: Path, transfer: Transfer, k: int, last: float, latency: float) -> None:
         limit = link.resources[k]

@@ -22,7 +22,7 @@ _STATUS_STYLES = {"done": "green", "diverged": "red", "stalled": "red", "failed"
 _SHOWN = ("accuracy", "optimum_distance", "test_loss", "train_loss", "consensus_distance")
 _MOST_METRICS = 3
 NOTHING = "-"
-_UNWELCOME = ("wrap_violations", "dropped_messages")
+_UNWELCOME = ("wrap_violations", "dropped_messages", "lost_messages")
 
 
 def number_text(metric: Metric, value: float) -> str:

@@ -1,5 +1,6 @@
 """YAML to a frozen `Scenario`; every complaint about a file is made here."""
 
+from simnet.scenario.disturbances import Change, GilbertElliott, Loss
 from simnet.scenario.editor import json_schema
 from simnet.scenario.loader import load, load_text
 from simnet.scenario.presets import PRESETS, Preset
@@ -21,11 +22,13 @@ from simnet.scenario.schema_network import Compute, Jitter, Messages, Mixing, Ne
 from simnet.scenario.schema_problem import DataSet, Factory, Model, Partition, Problem, Quadratic
 from simnet.scenario.schema_run import AlgorithmEntry, Deadline, Record, Run, Wait
 from simnet.scenario.signature import AlgorithmSchemas, parameters_model
+from simnet.scenario.varying import Schedule, TraceFile, Varying
 
 __all__ = [
     "PRESETS",
     "AlgorithmEntry",
     "AlgorithmSchemas",
+    "Change",
     "Compute",
     "Constant",
     "Crash",
@@ -35,10 +38,12 @@ __all__ = [
     "Factory",
     "Fault",
     "FaultTrace",
+    "GilbertElliott",
     "Jitter",
     "Join",
     "Leave",
     "LinkDown",
+    "Loss",
     "MatrixFile",
     "Messages",
     "Mixing",
@@ -57,9 +62,12 @@ __all__ = [
     "Record",
     "Run",
     "Scenario",
+    "Schedule",
     "Shared",
     "Stragglers",
     "Topology",
+    "TraceFile",
+    "Varying",
     "Wait",
     "json_schema",
     "load",

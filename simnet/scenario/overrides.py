@@ -44,7 +44,8 @@ def apply(plain: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[dict[Loc
     texts: dict[Location, str] = {}
     complaints: list[Complaint] = []
     for path, given in overrides.items():
-        text = f"{path}={given if isinstance(given, str) else shown(given)}"
+        is_plain = isinstance(given, str) and given.isprintable()  # else it would break the line of a complaint
+        text = f"{path}={given if is_plain else shown(given)}"
         reader = Plain()
         value = reader.convert(read_yaml(given, f"--set {text}") if isinstance(given, str) else given)
         location, problem = _place(plain, str(path), value)

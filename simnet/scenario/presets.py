@@ -43,13 +43,24 @@ class Preset:
         return list(self.layout)
 
     def pair(self, one: str, other: str) -> Pair:
-        """Latency and bandwidth between two nodes of these places, as text."""
+        """Latency and bandwidth of a link between two nodes of these places, as text.
+
+        Args:
+            one: name of a place.
+            other: likewise.
+
+        Returns:
+            Both.
+        """
         if one == other:
             return self.inside.get(one, self.inside[""])
         return self.between.get((one, other)) or self.between.get((other, one)) or self.between["", ""]
 
     def tables(self) -> dict[str, list[list[float]]]:
-        """Latency [s] and bandwidth [bit/s] between any two places; empty if there are none.
+        """Latency [s] and bandwidth [bit/s] of the links between any two places.
+
+        Returns:
+            ``latency`` and ``bandwidth``, each with one row and one column for each place; empty if there are no places.
 
         Example:
             >>> PRESETS["dtfm-2-universities"].tables()["latency"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -74,14 +74,19 @@ Seconds = Annotated[
 PositiveSeconds = Annotated[Seconds, AfterValidator(_positive)]
 """A duration above 0."""
 
-BitsPerSecond = Annotated[
+Rate = Annotated[
     float,
     BeforeValidator(_reader(units.RATES, "25 Mbit/s")),
-    AfterValidator(_positive),
     PlainSerializer(units.rate_to_text, when_used="json"),
     WithJsonSchema(_text_schema(units.RATES)),
 ]
-"""A bandwidth above 0: text with a unit in the file, bit/s in Python."""
+"""A bandwidth of at least 0: text with a unit in the file, bit/s in Python."""
+
+BitsPerSecond = Annotated[Rate, AfterValidator(_positive)]
+"""A bandwidth above 0."""
+
+TimeUnit = Literal["ns", "us", "ms", "s", "min", "h"]
+RateUnit = Literal["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "B/s", "kB/s", "MB/s", "GB/s"]
 
 
 MetersPerSecond = Annotated[
@@ -167,6 +172,8 @@ class _LogNormal(Part, Generic[Q]):
 
 
 class _Exponential(Part, Generic[Q]):
+    word_key: ClassVar[str | None] = "mean"
+
     mean: Q
 
 
@@ -199,12 +206,12 @@ class _Families(Part, Generic[Q]):
 
 class _TimeFile(Part):
     file: Text
-    unit: Literal["ns", "us", "ms", "s", "min", "h"]
+    unit: TimeUnit
 
 
 class _RateFile(Part):
     file: Text
-    unit: Literal["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "B/s", "kB/s", "MB/s", "GB/s"]
+    unit: RateUnit
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,7 +292,7 @@ class Forms:
             given: text, a mapping or a list.
 
         Returns:
-            The quantity.
+            The quantity, or one of the further parts.
 
         Raises:
             pydantic.ValidationError: with sentences.
@@ -332,7 +339,3 @@ class Forms:
         last = "a list of such texts, one for each node" if self.form == "list" else "{file: ..., unit: ...}"
         parts = "".join(f"{{{next(iter(part.model_fields))}: ...}}, " for part in self.parts)
         return f"text such as {self.dimension.example}, {{{'|'.join(_Families.model_fields)}: {{...}}}}, {parts}or {last}"
-
-
-LinkRate = Annotated[Constant | Distribution | MatrixFile, Forms(RATE, "file")]
-NodeRate = Annotated[Constant | Distribution | PerNode, Forms(RATE, "list")]

@@ -10,12 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 from simnet.part import Part
 from simnet.scenario.presets import PRESETS
 from simnet.scenario.quantities import (
-    TIME,
     BitsPerSecond,
-    Constant,
-    Distribution,
-    Forms,
-    MatrixFile,
     MetersPerSecond,
     Seconds,
     Text,
@@ -59,15 +54,15 @@ def is_on_earth(row: Iterable[float]) -> bool:
     Args:
         row: numbers.
 
+    Returns:
+        True if so.
+
     Example:
         >>> is_on_earth([47.4, 8.5]), is_on_earth([91, 0]), is_on_earth([1, 2, 3])
         (True, False, False)
     """
     numbers = list(row)
     return len(numbers) == 2 and abs(numbers[0]) <= 90 and abs(numbers[1]) <= 180  # which no nan is
-
-
-LinkTime = Annotated[Constant | Distribution | MatrixFile | Positions, Forms(TIME, "file", (Positions,))]
 
 
 def _read_preset(given: Any) -> Any:
@@ -140,5 +135,5 @@ class Shared(Part):
         return between
 
     def members(self) -> list[tuple[tuple[str, int, int], int]]:
-        """All nodes of its groups, each with its location in the file."""
+        """The nodes of all its groups, each with its location in the file."""
         return [(("between", g, k), node) for g, group in enumerate(self.between) for k, node in enumerate(group)]

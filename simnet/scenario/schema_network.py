@@ -8,14 +8,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationInfo, field_validator, model_serializer
 
 from simnet.part import Choice, Part
+from simnet.scenario.disturbances import Change, LinkJitter, Loss, NodeId, Share
 from simnet.scenario.presets import PRESETS
-from simnet.scenario.quantities import Constant, LinkRate, NodeRate, PerNode, Seconds, Text
+from simnet.scenario.quantities import Constant, PerNode, Seconds, Text
 from simnet.scenario.rows import RowsOrPath
-from simnet.scenario.schema_links import LinkTime, Places, Positions, PresetName, Shared
+from simnet.scenario.schema_links import Places, Positions, PresetName, Shared
+from simnet.scenario.varying import LinkRate, LinkTime, NodeRate
 from simnet.sentences import Complaint, refusal, shown
-
-Share = Annotated[float, Field(ge=0, le=1)]
-NodeId = Annotated[int, Field(ge=0)]
 
 
 class Ring(Part):
@@ -189,6 +188,9 @@ class Network(Part):
         uplink: what a node can send, over all its links [bit/s]; None: unlimited.
         downlink: what a node can receive, over all its links [bit/s]; None: unlimited.
         shared: limits that many links share, in the order in which messages cross them.
+        jitter: more latency, drawn for each message [s]; a normal one is cut at 0.
+        changes: what is different from given moments on.
+        loss: messages that do not arrive.
     """
 
     preset: PresetName | None = None
@@ -201,6 +203,9 @@ class Network(Part):
     uplink: NodeRate | None = None
     downlink: NodeRate | None = None
     shared: tuple[Shared, ...] = ()
+    jitter: LinkJitter | None = None
+    changes: tuple[Change, ...] = ()
+    loss: Loss | None = None
 
     @classmethod
     def spelled_out(cls, given: Any, info: ValidationInfo) -> Any:
@@ -277,10 +282,16 @@ class Network(Part):
             for place, node in resource.members()
             if node >= nodes
         ]
-        return [*wrong, *outside]
+        changes = enumerate(self.changes)
+        changed = [(("changes", i, *place), text) for i, change in changes for place, text in change.misfits(nodes)]
+        return [*wrong, *outside, *changed]
 
     def placed(self, nodes: int) -> Network:
-        """The same network, with the places of so many nodes filled in, if its preset has places and none are given."""
+        """The same network, with the places of its nodes filled in, if its preset has places and none are given.
+
+        Args:
+            nodes: n.
+        """
         if self.preset is None or not PRESETS[self.preset].layout or self.places is not None:
             return self
         return self.model_copy(update={"places": PRESETS[self.preset].spread(nodes)})

@@ -18,6 +18,20 @@ class Arena:
         num_parameters: D.
         dtype: of the numbers.
         device: where they live.
+
+    Attributes:
+        data: all rows, ``[slots, D]``; replaced by a larger tensor when it grows.
+        freed: slots that nobody uses, in any order.
+        peak_rows: the largest number of slots that were in use at once.
+
+    Example:
+        >>> arena = Arena(2, torch.float64, torch.device("cpu"))
+        >>> slots = arena.allocate(3)
+        >>> arena.block(slots[:2]).shape
+        torch.Size([2, 2])
+        >>> arena.freed += slots[1:]
+        >>> arena.allocate(2)  # used again; nothing grows
+        [1, 2]
     """
 
     def __init__(self, num_parameters: int, dtype: torch.dtype, device: torch.device) -> None:
@@ -26,7 +40,14 @@ class Arena:
         self.peak_rows = 0
 
     def allocate(self, count: int) -> list[int]:
-        """Takes `count` free slots, in order: consecutive ones if there are, else scattered ones if plenty, else new ones."""
+        """Takes `count` free slots: consecutive ones if there are, else scattered ones if plenty, else new ones.
+
+        Args:
+            count: B, at least 1.
+
+        Returns:
+            The slots, ascending.
+        """
         free = self.freed
         if count * 16 < len(free):
             slots = sorted(free[-count:])
@@ -37,24 +58,47 @@ class Arena:
         return slots
 
     def block(self, slots: Sequence[int]) -> torch.Tensor:
-        """The rows in these slots as ``[B, D]``: a view where they are consecutive, a copy where they are not."""
+        """The rows in these slots as ``[B, D]``: a view where they are consecutive, a copy where they are not.
+
+        Args:
+            slots: B of them, in any order, also repeated.
+        """
         if is_consecutive(slots):
             return self.data[slots[0] : slots[0] + len(slots)]
         return self.data.index_select(0, self.index(slots))
 
     def output(self, slots: Sequence[int]) -> torch.Tensor:
-        """Memory ``[B, D]`` for the results of allocated slots: their own if they are consecutive, else fresh (see `write`)."""
+        """Memory for the results of allocated slots: their own if they are consecutive, else fresh (see `write`).
+
+        Args:
+            slots: as `allocate` gave them.
+
+        Returns:
+            A tensor ``[B, D]`` of any content.
+        """
         if slots[-1] - slots[0] == len(slots) - 1:
             return self.data[slots[0] : slots[0] + len(slots)]
         return self.data.new_empty((len(slots), self.data.shape[1]))
 
     def write(self, slots: Sequence[int], block_BD: torch.Tensor) -> None:
-        """Stores what was computed in `output`, unless that is already its place."""
+        """Stores what was computed in `output`, unless that is already its place.
+
+        Args:
+            slots: as `allocate` gave them.
+            block_BD: the results, in that order.
+        """
         if slots[-1] - slots[0] != len(slots) - 1:
             self.data.index_copy_(0, self.index(slots), block_BD)
 
     def index(self, slots: Sequence[int]) -> torch.Tensor:
-        """Slots as an index tensor on the device."""
+        """Slots as an index tensor on the device.
+
+        Args:
+            slots: B of them.
+
+        Returns:
+            int64, ``[B]``.
+        """
         return torch.from_numpy(np.array(slots, dtype=np.int64)).to(self.data.device)
 
     def _consecutive(self, count: int) -> list[int]:
@@ -80,6 +124,12 @@ class Arena:
 
 def is_consecutive(slots: Sequence[int]) -> bool:
     """Whether the slots are s, s + 1, s + 2, ...
+
+    Args:
+        slots: at least one, in any order.
+
+    Returns:
+        True if one slice takes them all in their order.
 
     Example:
         >>> is_consecutive([4, 5, 6]), is_consecutive([4, 6, 5])

@@ -20,6 +20,9 @@ def centered_modulo(x: torch.Tensor, period: float) -> torch.Tensor:
         x: any tensor.
         period: a positive number.
 
+    Returns:
+        A tensor like x.
+
     Example:
         >>> centered_modulo(torch.tensor([0.2, 0.5, 0.9, -1.1]), 1.0)
         tensor([ 0.2000, -0.5000, -0.1000, -0.1000])
@@ -32,11 +35,12 @@ class ModuloQuantizer:
     """Moniqua's message ``Q_delta((x / B) mod 1)``, a vector of numbers in [-1/2, 1/2] out of L = 2^bits.
 
     * ``nearest``: the centre of x's cell of width 1/L; biased; delta = 1 / (2 L).
-    * ``stochastic``: unbiased rounding to one of L points, end points included; delta = 1 / (L - 1).
+    * ``stochastic``: unbiased rounding to one of L points, end points included; delta = 1 / (L - 1). It needs 2 bits or
+      more, since B is finite and positive for delta < 1/2 only.
 
     Args:
         theta: bound on ``||x_i - x_j||_inf`` of neighbors.
-        bits: b, per number.
+        bits: b, per number on the wire.
         rounding: ``nearest`` or ``stochastic``.
 
     Example:
@@ -69,7 +73,13 @@ class ModuloQuantizer:
         return 2 * self.theta / (1 - 2 * self.delta)
 
     def __call__(self, x_BD: torch.Tensor, *keys_B1: torch.Tensor) -> torch.Tensor:
-        """Quantizes; stochastic rounding takes the random key of each row."""
+        """The quantized rows, ``[B, D]``.
+
+        Args:
+            x_BD: models.
+            *keys_B1: for stochastic rounding, one tensor: the random key of each row, int64; rows with equal keys round
+                with equal random numbers.
+        """
         unit_BD = centered_modulo(x_BD / self.period, 1.0) + 0.5
         if self.rounding == "nearest":
             return (torch.floor(unit_BD * self.levels).clamp(0, self.levels - 1) + 0.5) / self.levels - 0.5
@@ -89,12 +99,18 @@ class ModuloRecovery:
         >>> recover = ModuloRecovery(period=3.0)
         >>> recover(torch.tensor([[0.25]]), torch.tensor([[3.5]]))
         tensor([[3.7500]])
+
+    Reference: Lu, De Sa: Moniqua (see `ModuloQuantizer`), Algorithm 1.
     """
 
     period: float
 
     def __call__(self, *q_and_x_BD: torch.Tensor) -> torch.Tensor:
-        """Recovers the sender's model to within delta * B, if it is within theta of the receiver's."""
+        """The senders' models to within delta * B, where they are within theta of the receivers', ``[B, D]``.
+
+        Args:
+            *q_and_x_BD: what the quantizer gave, and the receivers' own models.
+        """
         q_BD, x_BD = q_and_x_BD
         return centered_modulo(q_BD * self.period - x_BD, self.period) + x_BD
 
@@ -114,6 +130,10 @@ class WrapCount:
     period: float
 
     def __call__(self, *recovered_and_own_BD: torch.Tensor) -> torch.Tensor:
-        """Compares what the receiver recovered with what the sender itself holds: ``[B]`` counts."""
+        """The counts, ``[B]``.
+
+        Args:
+            *recovered_and_own_BD: what the receiver recovered, and what the sender makes of the same message.
+        """
         recovered_BD, own_BD = recovered_and_own_BD
         return ((recovered_BD - own_BD).abs() > self.period / 2).sum(dim=1)

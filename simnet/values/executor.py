@@ -27,7 +27,15 @@ Waves = dict[int, list[Operation]]
 
 
 class Executor(Protocol):
-    """What the rest of simnet may ask of the value plane."""
+    """What the rest of simnet may ask of the value plane.
+
+    Attributes:
+        eager: whether operations have to be computed at once, in the order in which they are recorded.
+        freed: slots whose rows are gone; every `Row` appends its own.
+        gradients: how many mini-batch gradients have been computed.
+        gradient_calls: in how many batched calls.
+        seconds: real time spent in `compute`.
+    """
 
     eager: bool
     freed: list[int]
@@ -36,15 +44,30 @@ class Executor(Protocol):
     seconds: float
 
     def store(self, models_ND: torch.Tensor) -> list[int]:
-        """Keeps rows that were not computed here (initial models) and returns their slots."""
+        """Keeps rows that were not computed here: the initial models.
+
+        Args:
+            models_ND: one row for each, copied.
+
+        Returns:
+            Their slots, in the same order.
+        """
         ...
 
     def compute(self, operations: Iterable[Operation]) -> None:
-        """Computes these operations, and first whatever they depend on."""
+        """Computes these operations, and first whatever they depend on.
+
+        Args:
+            operations: rows and scalars, in any order; those that are computed already cost nothing.
+        """
         ...
 
     def read(self, rows: Sequence[Row]) -> torch.Tensor:
-        """The numbers of computed rows, ``[len(rows), D]``; not to be changed."""
+        """The numbers of computed rows, ``[B, D]``; not to be changed, and good while somebody holds them.
+
+        Args:
+            rows: B of them.
+        """
         ...
 
     def close(self) -> None:
@@ -221,14 +244,25 @@ class EagerExecutor:
 
 
 def silence_torch(device: torch.device) -> None:
-    """Lets torch say once, unheard, that sparse CSR tensors are beta; it says so once per process, to whoever listens."""
+    """Lets torch say once, unheard, that sparse CSR tensors are beta; it says so once per process, to whoever listens.
+
+    Args:
+        device: on which they are used.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.zeros((1, 1), device=device).to_sparse_csr()
 
 
 def by_kernel(wave: list[Operation]) -> list[tuple[Kernel | None, list[Operation]]]:
-    """Splits a level into operations that run in one call, in a fixed order: the same kernel, on inputs of the same form."""
+    """Splits a level into operations that run in one call, in a fixed order: the same kernel, on inputs of the same form.
+
+    Args:
+        wave: the operations of one level, less the linear combinations; at least one.
+
+    Returns:
+        Pairs of a kernel and its operations, sorted by the kernel's ``repr``, then by form.
+    """
     if wave[0].kernel is GRADIENT and len({len(operation.constants) for operation in wave}) == 1:
         return [(GRADIENT, wave)]
     kernels = {id(operation.kernel): operation.kernel for operation in wave}
@@ -240,14 +274,28 @@ def by_kernel(wave: list[Operation]) -> list[tuple[Kernel | None, list[Operation
 
 
 def form_of(operation: Operation) -> tuple[int, str]:
-    """What else must agree in one call: how many inputs, and how many constants of which type."""
+    """What else must agree in one call: how many inputs, and how many constants of which type.
+
+    Args:
+        operation: one that is not a linear combination.
+
+    Returns:
+        The number of inputs, and a letter for each constant: ``i`` for int, ``f`` for float. For a gradient, how many
+        bytes its sample ids take, and nothing.
+    """
     if operation.kernel is GRADIENT:
         return len(operation.constants), ""
     return len(operation.inputs), "".join("i" if isinstance(c, int) else "f" for c in operation.constants)
 
 
 def combine(wave: list[Operation], arena: Arena, out_BD: torch.Tensor) -> None:
-    """A batch of linear combinations: one sparse matrix (CSR) times the arena."""
+    """A batch of linear combinations: one sparse matrix (CSR) ``[B, slots]`` times the arena ``[slots, D]``.
+
+    Args:
+        wave: the B combinations; their inputs are computed.
+        arena: where the inputs lie.
+        out_BD: receives the sums.
+    """
     slots = np.array([row.slot for operation in wave for row in operation.inputs], dtype=np.int64)
     weights = np.fromiter(chain.from_iterable([operation.constants for operation in wave]), np.float64, len(slots))
     starts = np.zeros(len(wave) + 1, dtype=np.int64)
@@ -264,13 +312,31 @@ def combine(wave: list[Operation], arena: Arena, out_BD: torch.Tensor) -> None:
 
 
 def samples(wave: list[Operation], device: torch.device) -> torch.Tensor:
-    """The sample indices of a batch of gradients, ``[B, b]``."""
+    """The sample ids of a batch of gradients.
+
+    Args:
+        wave: B gradients, all of the same mini-batch size b.
+        device: where the ids are wanted.
+
+    Returns:
+        int64, ``[B, b]``.
+    """
     numbers = bytearray().join([operation.constants for operation in wave])  # type: ignore[misc]  # a gradient's are bytes
     return torch.frombuffer(numbers, dtype=torch.int64).to(device).view(len(wave), -1)
 
 
 def run_kernel(kernel: Kernel | None, wave: list[Operation], arena: Arena, problem: Problem) -> torch.Tensor:
-    """One call of a row kernel for a whole wave."""
+    """One call of a row kernel for a whole wave.
+
+    Args:
+        kernel: that of all operations in the wave; not None.
+        wave: B operations of one form (see `form_of`); their inputs are computed.
+        arena: where the inputs lie.
+        problem: tells device and type of the constants.
+
+    Returns:
+        ``[B, D]`` for rows, ``[B]`` for scalars.
+    """
     assert kernel is not None
     first = wave[0]
     inputs = [arena.block([operation.inputs[k].slot for operation in wave]) for k in range(len(first.inputs))]
@@ -279,6 +345,14 @@ def run_kernel(kernel: Kernel | None, wave: list[Operation], arena: Arena, probl
 
 
 def column(numbers: list[float], problem: Problem) -> torch.Tensor:
-    """One number of each row, ``[B, 1]``: int64 if they are integers, else of the problem's type."""
+    """One number of each row, as kernels take it.
+
+    Args:
+        numbers: B of them, all int or all float.
+        problem: tells device and type.
+
+    Returns:
+        ``[B, 1]``: int64 if they are integers, else of the problem's type.
+    """
     dtype = torch.int64 if isinstance(numbers[0], int) else problem.dtype
     return torch.tensor(numbers, dtype=dtype, device=problem.device)[:, None]

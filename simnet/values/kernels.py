@@ -18,7 +18,14 @@ that all rows share, and its ``repr`` goes into the run's hash.
 
 
 def gradient(*_: torch.Tensor) -> torch.Tensor:
-    """Stands for a mini-batch gradient, whose constants are sample indices; the executor hands it to the problem."""
+    """Stands for a mini-batch gradient, whose constants are sample ids; the executor hands it to the problem.
+
+    Returns:
+        Nothing, ever.
+
+    Raises:
+        TypeError: whenever it is called.
+    """
     raise TypeError("gradients are computed by the problem")
 
 

@@ -33,6 +33,21 @@ class Recorder:
         executor: computes what is recorded, sooner or later.
         draws: the sample ids of the node's mini-batches, in blocks ``[k, b]``.
         shared: operations that several nodes recorded alike (see `shared`), common to all recorders of a run.
+
+    Example:
+        >>> import torch
+        >>> from simnet.problems.quadratic import Quadratic
+        >>> from simnet.values import LEAF, WaveExecutor
+        >>> problem = Quadratic(np.array([[1.0], [3.0]]), np.array([[0.0], [4.0]]), dtype=torch.float64)
+        >>> executor = WaveExecutor(problem, max_batch=64)
+        >>> (slot,) = executor.store(torch.tensor([[5.0]], dtype=torch.float64))
+        >>> x, node_1 = Row.leaf(slot, LEAF, executor.freed), Recorder(1, executor, problem.draws(1, seed=1))
+        >>> stepped = node_1.row(x - 0.5 * node_1.gradient(x))
+        >>> executor.gradients
+        0
+        >>> executor.compute([stepped])
+        >>> executor.read([stepped]).tolist()  # 5 - 0.5 * 3 (5 - 4)
+        [[3.5]]
     """
 
     def __init__(
@@ -52,7 +67,11 @@ class Recorder:
         self.hash = hashlib.sha256()
 
     def gradient(self, x: Vector) -> Row:
-        """A mini-batch gradient at `x`; the mini-batch is drawn now."""
+        """A mini-batch gradient at `x`; the mini-batch is drawn now.
+
+        Args:
+            x: where it is taken, ``[D]``.
+        """
         x = x if isinstance(x, Row) else self.row(x)
         samples = next(self.samples)
         key = self.next_key
@@ -71,6 +90,9 @@ class Recorder:
         Args:
             vector: what is needed as a row.
             kind: tells in the digest what for: ``X`` makes it the node's model, ``C`` is anything else.
+
+        Raises:
+            AlgorithmError: if it is a sum of more than `MOST_TERMS` rows, as grows out of a vector that is never made a row.
         """
         rows, weights = vector.rows, vector.weights
         count = len(rows)
@@ -89,7 +111,11 @@ class Recorder:
         return self._recorded(row) if self.is_eager else row
 
     def shared(self, vector: Vector) -> Row:
-        """The vector as one row that all nodes share if they record the same sum (an all-reduce computes its mean once)."""
+        """The vector as one row that all nodes share if they record the same sum (an all-reduce computes its mean once).
+
+        Args:
+            vector: the sum; the order of its terms plays no role.
+        """
         terms = sorted(zip(vector.rows, vector.weights, strict=True), key=lambda term: (term[0].key, term[1]))
         rows, weights = tuple([row for row, _ in terms]), tuple([weight for _, weight in terms])
         key = SHARED | stable_hash(layout(len(rows))(b"C", *[row.key for row in rows], *weights)) >> 1
@@ -99,14 +125,25 @@ class Recorder:
         return self._recorded(shared)
 
     def apply(self, kernel: Kernel, *inputs: Vector, constants: tuple[float, ...] = ()) -> Row:
-        """A row kernel applied to these vectors."""
+        """A row kernel applied to vectors.
+
+        Args:
+            kernel: a frozen dataclass that gives ``[B, D]`` (see `Kernel`).
+            *inputs: its vectors, ``[D]`` each.
+            constants: numbers of this one call.
+        """
         rows = [self.row(vector) for vector in inputs]
         row = Row(kernel, rows, constants, self._key(), level_after(rows), self.freed)
         self._log_kernel(kernel, rows, constants)
         return self._recorded(row)
 
     def measure(self, kernel: Kernel, *inputs: Vector) -> Scalar:
-        """One deferred number: a kernel that reduces each row to a scalar."""
+        """One deferred number out of vectors.
+
+        Args:
+            kernel: a frozen dataclass that gives ``[B]`` (see `Kernel`).
+            *inputs: its vectors, ``[D]`` each.
+        """
         rows = [self.row(vector) for vector in inputs]
         scalar = Scalar(kernel, rows, self._key())
         self._log_kernel(kernel, rows, ())
@@ -115,12 +152,16 @@ class Recorder:
         return scalar
 
     def digest(self) -> bytes:
-        """The digest of everything recorded so far."""
+        """The digest of everything recorded so far: SHA-256, 32 bytes."""
         self._hash_log()
         return self.hash.digest()
 
     def number(self, scalar: Scalar) -> float:
-        """The number itself, computed now; whatever is decided by it is covered by the digest."""
+        """The number itself, computed now; whatever is decided by it is covered by the digest.
+
+        Args:
+            scalar: what `measure` gave.
+        """
         self.executor.compute([scalar])
         self.log += b"N%d" % scalar.key + struct_pack("<d", scalar.value)
         return scalar.value
@@ -207,10 +248,32 @@ def mini_batches(blocks: Iterable[np.ndarray]) -> Iterator[bytes]:
 
 @cache
 def layout(count: int) -> Callable[..., bytes]:
-    """How a linear combination of `count` rows is written into the digest: keys, then weights with their exact bits."""
+    """How a linear combination is written into the digest: its kind, keys, then weights with their exact bits.
+
+    Args:
+        count: of how many rows.
+
+    Returns:
+        A function of the kind (one byte), all keys and all weights.
+
+    Example:
+        >>> len(layout(2)(b"C", 7, 8, 0.5, 0.5))
+        33
+    """
     return Struct(f"<c{count}Q{count}d").pack
 
 
 def stable_hash(data: bytes) -> int:
-    """A 64-bit hash that is the same in every process."""
+    """A 64-bit hash that is the same in every process, unlike Python's own.
+
+    Args:
+        data: any bytes.
+
+    Returns:
+        BLAKE2b with 8 bytes, as a number from 0 to 2^64 - 1.
+
+    Example:
+        >>> stable_hash(b"simnet")
+        715885598975655648
+    """
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")

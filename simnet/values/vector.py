@@ -26,6 +26,10 @@ LAST_OF_BLOCK: Final = (1 << CHEAP_BITS) - 1
 class Vector:
     """A deferred ``[D]`` vector: add, subtract and scale it; nothing is computed before somebody needs a number.
 
+    Attributes:
+        rows: what it is a sum of; the same row may be there twice.
+        weights: the factor of each row.
+
     Example:
         >>> x, y = Row.leaf(), Row.leaf()
         >>> (x - 0.5 * y).weights
@@ -65,6 +69,10 @@ class Combination(Vector):
     """A linear combination of rows: ``sum_k weights[k] * rows[k]``; of no rows, it is zero.
 
     When somebody needs it as a row it becomes the combination of that one row, so nothing is computed twice.
+
+    Args:
+        rows: ``[D]`` each.
+        weights: as many.
     """
 
     __slots__ = ("rows", "weights")
@@ -125,19 +133,25 @@ class Row(Operation, Vector):
 
     @classmethod
     def leaf(cls, slot: int = PENDING, key: int = 0, freed: list[int] | None = None) -> Row:
-        """A row that depends on nothing: an initial model, in this slot, with this key."""
+        """A row that depends on nothing: an initial model.
+
+        Args:
+            slot: where it lies.
+            key: from `LEAF` on.
+            freed: the list that hears of its slot when nobody holds the row any more.
+        """
         row = cls(None, (), (), key, 0, [] if freed is None else freed)
         row.slot = slot
         return row
 
     @property
     def rows(self) -> tuple[Row]:  # type: ignore[override]
-        """Itself."""
+        """The row itself, alone."""
         return (self,)
 
     @property
     def weights(self) -> tuple[float]:  # type: ignore[override]
-        """One."""
+        """The weight one."""
         return (1.0,)
 
     def __mul__(self, factor: float) -> Vector:
@@ -155,7 +169,14 @@ ZERO: Final = Combination((), ())
 
 
 class Scalar(Operation):
-    """One deferred number, for `number` and `tally`; a scalar is never an input of another operation."""
+    """One deferred number, for `number` and `tally`; a scalar is never an input of another operation.
+
+    Args:
+        kernel, inputs, key: see `Operation`.
+
+    Attributes:
+        value: the number, once it is computed.
+    """
 
     __slots__ = ("value",)
 
@@ -172,6 +193,12 @@ class Scalar(Operation):
 
 def level_after(inputs: Sequence[Row]) -> int:
     """The level of a cheap operation: one above the highest of its inputs.
+
+    Args:
+        inputs: what it is computed from.
+
+    Returns:
+        1 where there is none.
 
     Example:
         >>> level_after([]), level_after([Row.leaf()])

@@ -27,9 +27,21 @@ compute_specs = st.fixed_dictionaries(
     {"time": milliseconds},
     optional={"jitter": jitters, "stragglers": st.just({"fraction": 0.3, "slowdown": 10})},
 )
+rates_over_time = st.tuples(rates, rates, st.sampled_from(["hold", "repeat"])).map(
+    lambda given: {"schedule": [["0 s", given[0]], ["80 ms", "0 bit/s"], ["150 ms", given[1]]], "then": given[2]}
+)
 networks = st.fixed_dictionaries(
     {"sharing": st.sampled_from(["none", "queue", "fair"]), "latency": latencies},
-    optional={"bandwidth": rates, "uplink": rates, "downlink": rates},
+    optional={
+        "bandwidth": rates | rates_over_time,
+        "uplink": rates | rates_over_time,
+        "downlink": rates,
+        "jitter": st.just({"exponential": "5 ms"}),
+        "changes": st.just([{"at": "200 ms", "links": [[0, 1], [3, 2]], "bandwidth": "2 kbit/s", "latency": "1 s"}]),
+        "loss": st.sampled_from([{"probability": 0.2}, {"gilbert_elliott": {"good_to_bad": 0.1, "bad_to_good": 0.2}}]).map(
+            lambda loss: {**loss, "timeout": "70 ms"}
+        ),
+    },
 )
 
 
@@ -77,7 +89,12 @@ def timed(case: Case, factor: float, sharing: str, **changes: Any) -> dict[str, 
         network={
             "sharing": sharing,
             "latency": {"uniform": {"low": f"{factor} ms", "high": f"{9 * factor} ms"}},
-            "bandwidth": f"{20 / factor} kbit/s",
+            "bandwidth": {
+                "schedule": [["0 s", f"{20 / factor} kbit/s"], [f"{40 * factor} ms", f"{5 / factor} kbit/s"]],
+                "then": "repeat",
+            },
+            "jitter": {"lognormal": {"median": f"{4 * factor} ms", "sigma": 1.0}},
+            "loss": {"probability": 0.1, "timeout": f"{50 * factor} ms"},
             "uplink": f"{14 / factor} kbit/s",
             "downlink": f"{16 / factor} kbit/s",
         },

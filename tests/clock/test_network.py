@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from simnet.clock import Clock, Network
 from simnet.clock.clock import WAKE
 from simnet.clock.events import Transfer
+from simnet.clock.routing import Hops
 
 NODES = 3
 
@@ -51,7 +52,11 @@ class Sent:
 def arrivals(setup: Setup, messages: list[Sent], sharing: str = "queue", **options: Any) -> list[float]:
     """When each message arrives, in the order of the list; simultaneous ones of one sender are sent in that order."""
     clock = Clock()
-    network = Network(sharing, setup.parameters(), clock, **options)
+    parameters, hops = setup.parameters(), options.pop("hops", None)
+    network = Network(sharing, parameters, clock, **options)
+    if hops is not None:
+        network.hops = Hops(network.transmit, network.direct, hops, parameters.latency, NODES)
+        network.transmit = network.hops.transmit
     links = {(i, j): network.link(i, j) for i in range(NODES) for j in range(NODES) if i != j}
     arrived: dict[int, float] = {}
 

@@ -48,6 +48,12 @@ def quantities(numbers: Values, unit: str) -> Values:
     )
 
 
+def over_time(numbers: Values, unit: str) -> Values:
+    then = st.sampled_from(["hold", "repeat"])
+    rows = st.lists(numbers, min_size=1, max_size=4).map(lambda values: [[f"{2 * k} s", v] for k, v in enumerate(values)])
+    return mapping({"trace": words, "unit": st.just(unit)}, then=then) | mapping({"schedule": rows}, then=then)
+
+
 topologies = st.one_of(
     st.sampled_from(["ring", "path", "complete", "star", "hypercube", "exponential", "torus"]),
     kind("torus", rows=counts),
@@ -100,7 +106,19 @@ speeds = st.floats(1, 3e8).map(speed_to_text)
 degrees = st.tuples(st.floats(-90, 90), st.floats(-180, 180)).map(list)
 
 
-def networks(nodes: int, limits: Values) -> Values:
+def networks(nodes: int) -> Values:
+    each = st.lists(rates, min_size=nodes, max_size=nodes)
+    still = rates | st.just("0 bit/s")
+    limits = each | quantities(rates, "x").filter(lambda limit: "file" not in limit) | over_time(still, "kB/s")
+    node, timeout = st.integers(0, nodes - 1), {"timeout": positive_times}
+    changes = mapping(
+        {"latency": times | over_time(times, "ms"), "uplink": still | over_time(still, "kB/s")},
+        at=times,
+        links=st.lists(st.tuples(node, node).map(list), max_size=2),
+        nodes=st.lists(node, max_size=2),
+        bandwidth=still,
+    )
+    bursts = mapping({"good_to_bad": shares, "bad_to_good": st.floats(0.1, 1), "loss_in_bad": st.floats(0, 0.9)})
     rows = st.lists(degrees, min_size=nodes, max_size=nodes)
     on_map = mapping({"positions": rows | words}, speed=speeds, base=times)
     groups = st.permutations(range(nodes)).map(lambda order: [order[:1], order[1:]])
@@ -108,9 +126,14 @@ def networks(nodes: int, limits: Values) -> Values:
     facts: dict[str, Values] = {
         "sharing": st.sampled_from(["none", "queue", "fair"]),
         "routing": st.sampled_from(["direct", "hops"]),
-        "latency": quantities(times, "ms") | on_map,
-        "bandwidth": quantities(rates, "Mbit/s"),
+        "latency": quantities(times, "ms") | on_map | over_time(times, "ms"),
+        "bandwidth": quantities(rates, "Mbit/s") | over_time(still, "Mbit/s"),
         "shared": st.lists(shared, max_size=2, unique_by=lambda limit: limit["name"]) if nodes > 1 else st.just([]),
+        "jitter": quantities(times, "ms").filter(lambda delay: isinstance(delay, dict) and "file" not in delay),
+        "changes": st.lists(changes, max_size=2),
+        "loss": mapping({"probability": shares, "then": st.just("drop")})
+        | mapping({"probability": st.floats(0, 0.9), **timeout}, then=st.just("retransmit"))
+        | mapping({"gilbert_elliott": bursts, **timeout}),
     }
     full = {"duplex": st.just("full"), "uplink": limits, "downlink": limits}
     place = st.sampled_from(["Oregon", "Ohio", "Tokyo", 1, 6])
@@ -124,17 +147,34 @@ def networks(nodes: int, limits: Values) -> Values:
     )
 
 
+def faults(nodes: int) -> Values:
+    node, at, until = st.integers(0, nodes - 1), {"at": st.just("5 s")}, st.just("7500 ms")
+    some, states = {"nodes": st.lists(node, min_size=1, max_size=2)}, st.sampled_from(["kept", "neighbor", "start"])
+    pairs = st.lists(st.tuples(node, node).map(list), min_size=1, max_size=2)
+    groups = st.permutations(range(nodes)).map(lambda order: [order[:1], order[1:]])
+    random = {"up": positive_times, "down": positive_times}
+    kinds = [
+        kind("crash", {**some, **at}, until=until, state=states),
+        kind("join", {**some, **at}, state=st.sampled_from(["neighbor", "start"])),
+        kind("leave", {**some, **at}),
+        kind("link_down", {"links": pairs, **at}, until=until),
+        kind("random_crashes", random, **some, state=states),
+        kind("random_outages", random, links=pairs),
+        kind("trace", {"path": words}, state=states),
+        *([kind("partition", {"groups": groups, **at}, until=until)] if nodes > 1 else []),
+    ]
+    return st.lists(st.one_of(kinds), max_size=3)
+
+
 @st.composite
 def scenarios(draw: st.DrawFn) -> dict[str, Any]:
     nodes = draw(st.integers(1, 4))
-    each = st.lists(rates, min_size=nodes, max_size=nodes)
     entries = st.one_of(
         mapping({"name": st.just("dpsgd"), "lr": schedules}, order=st.sampled_from(["cta", "atc"]), wait=waits),
         mapping({"name": st.just("detag"), "lr": schedules}, eta=finite | st.just("auto"), gossip_rounds=counts),
         mapping({"name": st.just("moniqua"), "lr": schedules, "theta": finite}, seeds=st.lists(counts, max_size=2)),
         mapping({"name": st.just("some.module:algorithm"), "lr": schedules}),
     )
-    limits = each | quantities(rates, "x").filter(lambda limit: "file" not in limit)
     matrix = st.lists(st.lists(finite, min_size=nodes, max_size=nodes), min_size=nodes, max_size=nodes)
     required: dict[str, Values] = {
         "nodes": st.just(nodes),
@@ -153,7 +193,8 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
             kind("uniform", self_weight=st.floats(0, 0.9), slack=st.floats(0.1, 1), lazy=st.booleans()),
             mapping({"matrix": matrix | words}),
         ),
-        "network": networks(nodes, limits),
+        "network": networks(nodes),
+        "faults": faults(nodes),
         "compute": mapping(
             {},
             time=times,
