@@ -16,7 +16,7 @@ import numpy as np
 
 from simnet.accounting import describe_path, time_of_nodes
 from simnet.algorithms import Entry
-from simnet.clock import Clock, Machine, Process, build_network, compute_times
+from simnet.clock import Clock, Machine, Process, build_network
 from simnet.clock.varying import link_parameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
@@ -24,6 +24,7 @@ from simnet.evaluation import Evaluations, reached
 from simnet.membership import Lifecycle, MembershipObserver, MortalNode, mortal
 from simnet.metrics import METRICS
 from simnet.node import Node, SilentNode
+from simnet.node_kinds import node_maker
 from simnet.observer import Budget, Observer
 from simnet.progress import Progress
 from simnet.result import RunRecord, Status
@@ -122,15 +123,16 @@ class Run:
         network = self.network = build_network(
             *(setting.network, parameters, self.clock, setting.seed, setting.num_nodes), setting.edges, self.outages
         )
-        times = compute_times(setting.compute, setting.num_nodes, setting.seed)
+        times = setting.compute_times()
         models = self._initial_rows()
         shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
         node_type, recorder_type = (SilentNode, SilentRecorder) if self.is_silent else (Node, Recorder)
         if self.outages is not None:
             node_type = mortal(node_type)
+        make_node = node_maker(node_type, setting.compute)
         for i in range(setting.num_nodes):
             draws = setting.problem.draws(i, setting.seed)
-            node = node_type(
+            node = make_node(
                 *(i, self.clock, network, self.machines),
                 place=setting.surroundings(i, self.wait),
                 recorder=recorder_type(i, self.executor, draws, shared),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -11,9 +10,14 @@ import networkx as nx
 import torch
 
 from simnet.algorithms import Entry
+from simnet.clock import compute_times
+from simnet.clock.compute import mean_recorded_time
 from simnet.clock.outages import Outages
+from simnet.clock.pace import longitudes
 from simnet.clock.varying import link_parameters
-from simnet.errors import ParameterError, ScenarioError
+from simnet.complaints import Complaints
+from simnet.errors import ParameterError
+from simnet.gradient_cost import GradientCost, counted, devices_of
 from simnet.graph import (
     Graph,
     Spectrum,
@@ -27,7 +31,7 @@ from simnet.graph import (
 )
 from simnet.node import Surroundings
 from simnet.problems import Problem, build_problem
-from simnet.scenario import AlgorithmEntry, Constant, Deadline, Scenario
+from simnet.scenario import AlgorithmEntry, Constant, Deadline, Scenario, TimesFile
 from simnet.scenario import Compute as ComputeSpec
 from simnet.scenario import Network as NetworkSpec
 
@@ -90,9 +94,36 @@ class Setting:
         return self.scenario.compute or ComputeSpec()
 
     @cached_property
+    def gradient_cost(self) -> GradientCost | None:
+        """What a gradient takes on each node's device, if the scenario names any."""
+        devices = self.compute.device
+        return counted(self.problem, devices_of(devices, self.num_nodes), self.seed) if devices else None
+
+    @property
+    def usual_seconds(self) -> float:
+        """What a gradient takes on average over the nodes, before jitter and whatever slows single nodes."""
+        if self.gradient_cost is not None:
+            return sum(self.gradient_cost.seconds) / self.num_nodes
+        time = self.compute.time
+        if isinstance(time, TimesFile):
+            return mean_recorded_time(time, self.num_nodes, self.scenario.base)
+        assert isinstance(time, float)  # what was to be measured has been
+        return time
+
+    def compute_times(self) -> list[Iterator[float]]:
+        """For each node, the sequence of the times that its gradients take.
+
+        Returns:
+            n iterators over seconds.
+        """
+        base = self.gradient_cost.seconds if self.gradient_cost is not None else None
+        east = longitudes(self.compute, self.network, self.num_nodes, self.scenario.base)
+        return compute_times(self.compute, self.num_nodes, self.seed, base, self.scenario.base, east)
+
+    @cached_property
     def pooled(self) -> Setting:
         """The same problem on one machine without a network."""
-        alone = {"nodes": 1, "network": None, "compute": ComputeSpec.model_construct(time=self.compute.time)}
+        alone = {"nodes": 1, "network": None, "compute": ComputeSpec.model_construct(time=self.usual_seconds)}
         scenario = self.scenario.model_copy(update=alone)
         graph, weights = nx.empty_graph(1), read_matrix([[1.0]], 1)
         problem = self.problem.pooled(self.num_nodes)
@@ -177,53 +208,6 @@ def asking_order(graph: Graph) -> list[tuple[int, ...]]:
     return [tuple(j for j in sorted(graph[i]) if j > i) for i in range(len(graph))]
 
 
-class Complaints:
-    """Collects what is wrong in a scenario, each with file, line and key, to say it all at once.
-
-    Args:
-        scenario: knows where each of its keys was written.
-    """
-
-    def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
-        self.lines: list[str] = []
-
-    @contextmanager
-    def about(self, key: str) -> Iterator[None]:
-        """Turns a `ParameterError` into a complaint about a key; the rest of the block is skipped.
-
-        Args:
-            key: dotted, such as ``network.latency``.
-        """
-        try:
-            yield
-        except ParameterError as error:
-            self.add(key, str(error))
-
-    def add(self, key: str, message: str) -> None:
-        """Adds a complaint, unless it was made already.
-
-        Args:
-            key: dotted, such as ``algorithms.0``.
-            message: one that begins with a key of its own part (``eta: found ...``) complains about ``algorithms.0.eta``.
-        """
-        inner, colon, rest = message.partition(": ")
-        if colon and inner.replace("_", "").replace(".", "").isalnum():
-            key, message = f"{key}.{inner}" if key != inner else key, rest
-        line = self.scenario.complain(key, message)
-        if line not in self.lines:
-            self.lines.append(line)
-
-    def raise_if_any(self) -> None:
-        """Ends with all complaints, if there are any.
-
-        Raises:
-            ScenarioError: with one line for each complaint.
-        """
-        if self.lines:
-            raise ScenarioError("\n".join(self.lines))
-
-
 def build_setting(scenario: Scenario, seed: int, device: torch.device, entries: list[Entry]) -> Setting:
     """Builds what one seed needs and checks that every algorithm can live with it.
 
@@ -256,7 +240,8 @@ def build_setting(scenario: Scenario, seed: int, device: torch.device, entries: 
         dtype = {"float32": torch.float32, "float64": torch.float64}[scenario.dtype]
         found["problem"] = build_problem(scenario.problem, scenario.nodes, seed, dtype, device, scenario.base)
     check_machines(scenario, seed, entries, complaints)
-    if scenario.run.steps is None and scenario.run.epochs is None and not compute_time(scenario):
+    check_compute(scenario, seed, complaints)
+    if scenario.run.steps is None and scenario.run.epochs is None and not takes_time(scenario):
         complaints.add("run", "only simulated_time, but gradients take no time; give compute.time, steps or epochs")
     spectrum = Spectrum(None, None, "")
     if "weights" in found:
@@ -290,6 +275,21 @@ def check_machines(scenario: Scenario, seed: int, entries: list[Entry], complain
         link_parameters(network, scenario.nodes, scenario.nodes + needs_server, seed, scenario.base)
 
 
+def check_compute(scenario: Scenario, seed: int, complaints: Complaints) -> None:
+    """Reads the files that compute times come from.
+
+    Args:
+        scenario: what is asked.
+        seed: one of its seeds.
+        complaints: what is wrong is added there.
+    """
+    spec, network, nodes = scenario.compute or ComputeSpec(), scenario.network or NetworkSpec(), scenario.nodes
+    with complaints.about("network"):
+        east = longitudes(spec, network, nodes, scenario.base)
+        with complaints.about("compute"):
+            compute_times(spec, nodes, seed, [0.0] * nodes, scenario.base, east)
+
+
 def check_algorithm(
     scenario: Scenario,
     named: AlgorithmEntry,
@@ -321,7 +321,7 @@ def check_algorithm(
         others = [f"wait: {w}" for w in entry.tolerates if w != "all"]
         advice = " or ".join(["then: retransmit", *others])
         complain(f"{named.label} needs every message, but network.loss lets some of them drop; use {advice}")
-    if (entry.asynchronous or rule == "none") and not entry.pooled and not compute_time(scenario):
+    if (entry.asynchronous or rule == "none") and not entry.pooled and not takes_time(scenario):
         complain(f"{named.label} never waits for a round, so gradients that take no time would never end; give compute.time")
     if entry.doubly_stochastic and entry.uses_topology and weights is not None and not is_doubly_stochastic(weights):  # type: ignore[arg-type]
         complain(
@@ -356,18 +356,18 @@ def ideal_notes(scenario: Scenario) -> list[str]:
     limits = (network.bandwidth, network.uplink, network.downlink, network.jitter, *network.shared, *network.changes)
     if network.latency == Constant(value=0.0) and all(limit is None for limit in limits):
         notes.append("messages take no time: the scenario gives no latency and no bandwidth")
-    if not compute_time(scenario):
+    if not takes_time(scenario):
         notes.append("gradients take no time: the scenario gives no compute.time")
     return notes
 
 
-def compute_time(scenario: Scenario) -> float:
-    """Seconds that a gradient takes on average; 0 if the scenario does not say.
+def takes_time(scenario: Scenario) -> bool:
+    """Whether gradients take any time.
 
     Args:
         scenario: what is asked.
 
     Returns:
-        ``compute.time`` [s].
+        Whether the scenario gives a time, a file of times or a device.
     """
-    return scenario.compute.time if scenario.compute else 0.0
+    return scenario.compute is not None and scenario.compute.takes_time

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from simnet.algorithms import ALGORITHMS, Entry, find
 from simnet.environment import choose_device, describe_environment
 from simnet.errors import AlgorithmError, SimnetError
 from simnet.execution import ExecutorName, Run
+from simnet.gradient_cost import devices_of, measured
+from simnet.node_memory import NodeMemory, memory_notes, node_memory
 from simnet.progress import Progress, Silent
 from simnet.result import Result, RunRecord
 from simnet.scenario import AlgorithmEntry, AlgorithmSchemas, Scenario, load
 from simnet.setting import Setting, build_setting, ideal_notes
+from simnet.units import format_seconds
 
 Source = str | Path | Mapping[str, Any] | Scenario
 
@@ -52,6 +56,7 @@ class Plan:
         device: where values are computed.
         setting: the setting of the first seed.
         notes: what a reader of the results has to know, one sentence each.
+        gradient: how its time was found, where the scenario does not say it; for ``environment.json``.
     """
 
     scenario: Scenario
@@ -59,6 +64,7 @@ class Plan:
     device: torch.device
     setting: Setting
     notes: list[str] = field(default_factory=list)
+    gradient: dict[str, Any] = field(default_factory=dict)
 
     def settings(self) -> Iterator[Setting]:
         """The setting of each seed, the first one as it was checked.
@@ -97,6 +103,22 @@ class Plan:
         memory = 2 * peak_rows * problem.num_parameters * number_bytes
         return Estimate(wall_s * len(self.scenario.seeds), memory, messages, simulated_s)
 
+    @cached_property
+    def node_memory(self) -> dict[str, NodeMemory]:
+        """What a node needs for its model and buffers, by label; without algorithms that fail or run on one machine."""
+        needs = {n.label: node_memory(self.setting, n, entry) for n, entry in self._pairs() if not entry.pooled}
+        return {label: need for label, need in needs.items() if need is not None}
+
+    def describe_devices(self) -> None:
+        """Adds to the notes which devices are too small, and to the environment what a gradient takes on each."""
+        cost, devices = self.setting.gradient_cost, self.setting.compute.device
+        if cost is None or devices is None:
+            return
+        self.gradient = {"devices": cost.kinds}
+        each = devices_of(devices, self.scenario.nodes)
+        if any(device.memory is not None for device in each):
+            self.notes += memory_notes(self.node_memory, each)
+
     def _pairs(self) -> Iterator[tuple[AlgorithmEntry, Entry]]:
         return zip(self.scenario.algorithms, self.entries, strict=True)
 
@@ -116,6 +138,8 @@ class Plan:
         complete = True
         environment = describe_environment(self.device, scenario.threads)
         environment |= {"executor": executor, "seeds": list(scenario.seeds), "hashes": hashes}
+        environment |= {"gradient": self.gradient} if self.gradient else {}
+        memory = self.node_memory if "devices" in self.gradient else {}
         progress.begin(len(scenario.seeds) * len(self.entries))
         try:
             with limited_threads(scenario.threads):
@@ -126,6 +150,8 @@ class Plan:
                         steps = None if budget.steps == float("inf") else int(budget.steps)
                         progress.start(named.label, setting.seed, steps, scenario.run.simulated_time)
                         record = run.execute()
+                        if named.label in memory:
+                            record.summary["node_memory_bytes"] = memory[named.label].num_bytes
                         records.append(record)
                         hashes[f"{named.label}/{setting.seed}"] = record.summary["hash"]
                         progress.finish(named.label, setting.seed, record.status)
@@ -221,7 +247,17 @@ def prepare(source: Source, overrides: Mapping[str, Any] | None = None, device: 
     chosen = choose_device(device)
     entries = [find(named.name, ALGORITHMS, scenario.base) for named in scenario.algorithms]
     setting = build_setting(scenario, scenario.seeds[0], chosen, entries)
-    return Plan(scenario, entries, chosen, setting, ideal_notes(scenario) + setting.problem.notes)
+    notes, gradient = ideal_notes(scenario) + setting.problem.notes, {}
+    if setting.compute.time == "measured":
+        with limited_threads(scenario.threads):
+            seconds = measured(setting.problem, setting.seed)
+        scenario = scenario.model_copy(update={"compute": setting.compute.model_copy(update={"time": seconds})})
+        setting = replace(setting, scenario=scenario)
+        notes.append(f"a gradient takes {format_seconds(seconds)}, as measured on this computer")
+        gradient = {"measured_s": seconds}
+    plan = Plan(scenario, entries, chosen, setting, notes, gradient)
+    plan.describe_devices()
+    return plan
 
 
 def schemas(folder: Path | None = None) -> AlgorithmSchemas:

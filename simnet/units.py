@@ -45,6 +45,15 @@ SIZES: Final[Mapping[str, Decimal]] = {
 }
 """Units of size, each in bits."""
 
+FLOP_RATES: Final[Mapping[str, Decimal]] = {
+    "flop/s": Decimal(1),
+    "Mflop/s": Decimal("1e6"),
+    "Gflop/s": Decimal("1e9"),
+    "Tflop/s": Decimal("1e12"),
+    "Pflop/s": Decimal("1e15"),
+}
+"""Units of computing speed, each in floating-point operations per second."""
+
 SPEEDS: Final[Mapping[str, Decimal]] = {"m/s": Decimal(1), "km/s": Decimal("1e3")}
 """Units of speed, each in m/s."""
 
@@ -204,6 +213,38 @@ def size_to_text(value: float) -> str:
     return to_text(value, SIZES, ("bit", "kbit", "Mbit", "Gbit"), "bit")
 
 
+def bytes_to_text(value: float) -> str:
+    """A size as text in bytes from which `parse_size` gives back exactly this float.
+
+    Args:
+        value: size [bit].
+
+    Returns:
+        A number and a unit from B to GB.
+
+    Example:
+        >>> bytes_to_text(192e9)
+        '24 GB'
+    """
+    return to_text(value, SIZES, ("B", "kB", "MB", "GB"), "B")
+
+
+def flop_rate_to_text(value: float) -> str:
+    """A computing speed as text from which `parse` gives back exactly this float.
+
+    Args:
+        value: speed [flop/s].
+
+    Returns:
+        A number and a unit from flop/s to Tflop/s.
+
+    Example:
+        >>> flop_rate_to_text(35.6e12)
+        '35.6 Tflop/s'
+    """
+    return to_text(value, FLOP_RATES, ("flop/s", "Mflop/s", "Gflop/s", "Tflop/s"), "flop/s")
+
+
 def speed_to_text(value: float) -> str:
     """A speed as text from which `parse` gives back exactly this float.
 
@@ -295,6 +336,23 @@ def format_size(value: float, digits: int = 3) -> str:
         ('4 MB', '4 bit')
     """
     return _format(value, SIZES, ("bit", "B", "kB", "MB", "GB"), digits)
+
+
+def format_flops(value: float, digits: int = 3) -> str:
+    """A number of floating-point operations for a person to read, rounded.
+
+    Args:
+        value: operations.
+        digits: significant digits.
+
+    Returns:
+        A number and a unit from flop to Tflop.
+
+    Example:
+        >>> format_flops(161_792)
+        '0.162 Mflop'
+    """
+    return _format(value, FLOP_RATES, ("Mflop/s", "Gflop/s", "Tflop/s"), digits).removesuffix("/s")
 
 
 def _format(value: float, units: Mapping[str, Decimal], scale: tuple[str, ...], digits: int, zero: str = "") -> str:

@@ -53,7 +53,8 @@ class FakePlan:
             algorithms=[SimpleNamespace(label=label) for label in LABELS],
             run=SimpleNamespace(steps=20, epochs=None, simulated_time=60.0),
         )
-        self.setting = SimpleNamespace(graph=nx.cycle_graph(4))
+        self.setting = SimpleNamespace(graph=nx.cycle_graph(4), gradient_cost=None)
+        self.node_memory = {"dpsgd": SimpleNamespace(bits=8e6), "detag": SimpleNamespace(bits=2e7)}
 
     def estimate(self) -> SimpleNamespace:
         costs = {"messages": {"dpsgd": 160, "detag": 12_345}, "simulated_s": {"dpsgd": 2.0, "detag": 150.0}}
@@ -267,6 +268,7 @@ def test_validate_says_what_a_run_would_cost(calls: SimpleNamespace, capsys: pyt
     assert lines["simulated time"] == "dpsgd about 2 s, detag about 2.5 min"
     assert lines["wall time"] == "about 3.2 s"
     assert lines["memory"] == "about 5 MB"
+    assert lines["node memory"] == "dpsgd about 1 MB, detag about 2.5 MB, without data and activations"
     assert not list(Path().iterdir())
 
 

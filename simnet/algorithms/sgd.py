@@ -14,7 +14,8 @@ def sgd(node: Node, *, lr: Schedule) -> Program:
         x <- x - lr g(x)
 
     Args:
-        node: the one machine; its mini-batch has n * b samples, and its gradient takes as long as one node's without jitter.
+        node: the one machine; its mini-batch has n * b samples, and its gradient takes as long as a node's on average,
+            without jitter or slowdowns.
         lr: learning rate gamma.
 
     Yields:

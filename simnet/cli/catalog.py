@@ -20,6 +20,7 @@ from simnet.graph import MIXINGS
 from simnet.metrics import AXES, METRICS
 from simnet.part import members
 from simnet.scenario import PRESETS, Preset, Scenario
+from simnet.scenario.devices import DEVICES
 from simnet.units import format_rate, format_seconds
 
 Rows = list[tuple[str, ...]]
@@ -130,6 +131,15 @@ def scenario_rows() -> Rows:
     return [(str(path), _question(path)) for path in sorted(SCENARIOS.rglob("*.yaml"))]
 
 
+def device_rows() -> Rows:
+    """One row for each device that a scenario can name: speed, memory, what it is, where the figures come from.
+
+    Returns:
+        The rows in the order of the table.
+    """
+    return [(name, f"{preset.speed}", preset.memory, preset.what, preset.source) for name, preset in DEVICES.items()]
+
+
 def part_rows(*path: str) -> Callable[[], Rows]:
     """Rows for the kinds that a key of a scenario can have.
 
@@ -232,5 +242,6 @@ TOPICS: Mapping[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "models": (_KINDS, part_rows("problem", "model")),
     "partitions": (_KINDS, part_rows("problem", "partition")),
     "metrics": (("name", "what it is", "better"), metric_rows),
+    "devices": (("name", "float32 peak", "memory", "what it is", "source"), device_rows),
     "scenarios": (("file", "question"), scenario_rows),
 }

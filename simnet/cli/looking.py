@@ -66,11 +66,15 @@ def description(plan: simulation.Plan) -> list[tuple[str, str]]:
     budget = [f"{value:g} {name}" for value, name in budgets if value is not None]
     if scenario.run.simulated_time is not None:
         budget.append(f"{format_seconds(scenario.run.simulated_time)} simulated")
+    cost = plan.setting.gradient_cost
+    needs = {label: format_size(need.bits, 2) for label, need in plan.node_memory.items()}
     return [
         ("network", f"{_plural(scenario.nodes, 'node')}, {_links(plan.setting.graph)}{_kind(scenario.topology)}"),
         ("algorithms", ", ".join(labels)),
         ("runs", f"{runs} ({_plural(len(labels), 'algorithm')}, {_plural(len(scenario.seeds), 'seed')})"),
         ("budget", " or ".join(budget)),
+        *([("gradient", cost.describe())] if cost is not None else []),
+        *([("node memory", _each(needs) + ", without data and activations")] if needs else []),
         ("messages", _each({label: count_text(float(f"{n:.3g}")) for label, n in estimate.messages.items()})),
         ("simulated time", _each({label: format_seconds(s) for label, s in estimate.simulated_s.items()})),
         ("wall time", f"about {format_seconds(estimate.wall_s, 2)}"),

@@ -2,52 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import repeat
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, cycle, repeat
 from math import exp, pi, sqrt
+from operator import mul
+from pathlib import Path
 
 import numpy as np
 from scipy.special import ndtr
 
-from simnet.scenario import Compute
+from simnet.clock.columns import check_trace, read_columns, trace
+from simnet.clock.pace import Piece, UnevenTimes, paces
+from simnet.errors import ParameterError
+from simnet.scenario import Compute, TimesFile
 from simnet.streams import stream
+from simnet.units import SECONDS
 
 BLOCK = 256
 
 
-def compute_times(spec: Compute, num_nodes: int, seed: int) -> list[Iterator[float]]:
+def compute_times(
+    spec: Compute,
+    num_nodes: int,
+    seed: int,
+    base: Sequence[float] | None = None,
+    folder: Path = Path(),
+    east: Sequence[float] = (),
+) -> list[Iterator[float]]:
     """For each node, the endless sequence of the times that its gradients take.
 
-    ``time * factor_i * (slowdown if i is a straggler) * jitter``, where the jitter has mean 1.
+    ``base * factor_i * (slowdown if i is a straggler) * jitter``, where the jitter has mean 1. Where a trace, slowdowns or a
+    diurnal pattern make a node's speed vary, that is the work, and what it takes depends on when it starts: the sequence then
+    is a `simnet.clock.pace.UnevenTimes`, which is told so.
 
     Args:
         spec: the scenario's `compute`.
         num_nodes: n.
-        seed: the run's seed; the draws of node i come from its own stream.
+        seed: the run's seed; the draws of node i come from its own streams.
+        base: seconds of a gradient on each node; by default the scenario's `time`.
+        folder: where the scenario's files lie.
+        east: the nodes' longitudes in degrees, for a time of day that depends on them.
 
     Returns:
         n iterators over seconds.
+
+    Raises:
+        ParameterError: if a file cannot be read, or says what cannot be.
 
     Example:
         >>> from simnet.scenario import Compute
         >>> next(compute_times(Compute(time="30 ms"), 2, seed=1)[0])
         0.03
     """
-    means = mean_times(spec, num_nodes, seed)
+    recorded = recorded_times(spec.time, num_nodes, folder) if isinstance(spec.time, TimesFile) else None
+    if recorded is not None:
+        base = [1.0] * num_nodes
+    elif base is None:
+        assert isinstance(spec.time, float)
+        base = [spec.time] * num_nodes
+    work = even_times(spec, mean_times(spec, base, seed), seed)
+    if recorded is not None:
+        work = [map(mul, times, factors) for times, factors in zip(recorded, work, strict=True)]
+    found = paces(spec, num_nodes, seed, traces(spec, num_nodes, folder), east)
+    if found is None:
+        return work
+    return [UnevenTimes(times, pace) for times, pace in zip(work, found, strict=True)]
+
+
+def even_times(spec: Compute, means: list[float], seed: int) -> list[Iterator[float]]:
+    """Times around each node's mean, whenever they start."""
     if spec.jitter is None:
         return [repeat(mean) for mean in means]
     draw = JITTERS[spec.jitter.kind]
     return [jittered(mean, spec.jitter.spread, draw, stream(seed, "compute", i)) for i, mean in enumerate(means)]
 
 
-def mean_times(spec: Compute, num_nodes: int, seed: int) -> list[float]:
+def mean_times(spec: Compute, base: Sequence[float], seed: int) -> list[float]:
     """Each node's mean compute time: the stragglers are drawn once per run."""
-    times = np.full(num_nodes, spec.time) * (1.0 if spec.factors is None else np.asarray(spec.factors))
+    num_nodes = len(base)
+    times = np.asarray(base) * (1.0 if spec.factors is None else np.asarray(spec.factors))
     if spec.stragglers is not None:
         count = round(spec.stragglers.fraction * num_nodes)
         slow = stream(seed, "stragglers").permutation(num_nodes)[:count]
         times[slow] *= spec.stragglers.slowdown
     return [float(t) for t in times]
+
+
+def recorded_times(file: TimesFile, num_nodes: int, folder: Path) -> list[Iterator[float]]:
+    """The times that a file has for each node's gradients, one after the other [s].
+
+    Raises:
+        ParameterError: if it cannot be read, or has negative times or nothing but zeros.
+    """
+    tables = [seconds.tolist() for seconds in read_times(file, num_nodes, folder)]
+    if file.then == "repeat":
+        return [cycle(seconds) for seconds in tables]
+    return [chain(seconds, repeat(seconds[-1])) for seconds in tables]
+
+
+def read_times(file: TimesFile, num_nodes: int, folder: Path) -> list[np.ndarray]:
+    """The times in a file for each node, one after the other [s]; raises as `recorded_times` does."""
+    found = []
+    for table in read_columns("time.file", file.file, num_nodes, folder):
+        if (table < 0).any() or not table.any():
+            raise ParameterError(f"time.file: found {table.min():g} in {file.file}; times of at least 0, not all 0, are needed")
+        found.append(table[:, 0] * float(SECONDS[file.unit]))
+    return found
+
+
+def mean_recorded_time(file: TimesFile, num_nodes: int, folder: Path) -> float:
+    """Mean over the nodes of the mean of the times in a file [s]; raises as `recorded_times` does."""
+    return float(np.mean([seconds.mean() for seconds in read_times(file, num_nodes, folder)]))
+
+
+def traces(spec: Compute, num_nodes: int, folder: Path) -> list[Iterator[Piece]] | None:
+    """What the trace says of each node, if there is one.
+
+    Raises:
+        ParameterError: if its file cannot be read, or says what cannot be.
+    """
+    if spec.trace is None:
+        return None
+    tables = read_columns("trace.file", spec.trace.file, num_nodes, folder, lead=1)
+    for table in tables:
+        check_trace("trace.file", spec.trace.file, table)
+    return [trace(table, spec.trace.then) for table in tables]
 
 
 def jittered(mean: float, spread: float, draw: Draw, rng: np.random.Generator) -> Iterator[float]:

@@ -82,28 +82,26 @@ class Queued:
             self.at(last_bit, transfer, link.priority)
             return
         # Who comes first to a downlink is known only when the first bit gets there.
+        self._at(at_link + latency, link, lambda _: self._enter_downlink(link, transfer, last_bit))
+
+    def _at(self, time: float, link: Path, enter: Callable[[simpy.Event], None]) -> None:
+        """Calls a function when the first bit reaches a limit on a link."""
         entry = simpy.Event(self.clock)
         entry._ok = True
-        entry.callbacks = [lambda _: self._enter_downlink(link, transfer, last_bit)]
-        self.at(at_link + latency, entry, link.priority)
+        entry.callbacks = [enter]
+        self.at(time, entry, link.priority)
 
     def _enter_downlink(self, link: Link, transfer: Transfer, last_bit: float) -> None:
         link.downlink.start(transfer.bits, self.clock.now)
         self.at(max(last_bit, link.downlink.free_at), transfer, link.priority)
 
 
-class QueuedPath:
-    """Sharing rule `queue` on a path of any number of limits: in a task graph, or where links share limits.
+class QueuedPath(Queued):
+    """Sharing rule `queue` where paths have any number of limits: those that links share, or a task graph's own.
 
-    A transfer comes to each limit with its first bit; the latency lies before the last one.
-
-    Args:
-        clock: the run's clock.
+    Who comes first to a limit is known only when the first bit gets there, as at a downlink. The latency lies before the
+    last limit.
     """
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.at = clock.at
 
     def carry(self, link: Path, transfer: Transfer, extra: float = 0.0) -> None:
         """Arrives when the last limit on the way has served it."""
@@ -118,13 +116,10 @@ class QueuedPath:
         first, last = bits_at
         if k >= len(link.resources) - 1:
             first, last, latency = first + latency, last + latency, 0.0
-        if k == len(link.resources):
+        if k < len(link.resources):
+            self._at(first, link, lambda _: self._enter(link, transfer, k, last, latency))
+        else:
             self.at(last, transfer, link.priority)
-            return
-        entry = simpy.Event(self.clock)
-        entry._ok = True
-        entry.callbacks = [lambda _: self._enter(link, transfer, k, last, latency)]
-        self.at(first, entry, link.priority)
 
     def _enter(self, link: Path, transfer: Transfer, k: int, last: float, latency: float) -> None:
         limit = link.resources[k]

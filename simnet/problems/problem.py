@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +78,23 @@ class Problem(ABC):
             samples_Bb: int64 sample ids on the device, one row per model.
             out_BD: receives the gradients; last stride 1; must not overlap ``models_BD``.
         """
+
+    def gradient_flops(self, samples_1b: Tensor) -> float:
+        """Floating-point operations of one mini-batch gradient, forward and backward, for one model.
+
+        Counted by torch on a real call: matrix products and convolutions, two operations for each multiply-add; what is done
+        number by number is left out. Nothing is drawn, and no state is changed.
+
+        Args:
+            samples_1b: a mini-batch of sample ids, ``[1, b]``.
+
+        Returns:
+            Operations.
+        """
+        models_1D = torch.zeros(1, self.num_parameters, dtype=self.dtype, device=self.device)
+        with FlopCounterMode(display=False) as counter:
+            self.gradient(models_1D, samples_1b, torch.empty_like(models_1D))
+        return float(counter.get_total_flops())
 
     @abstractmethod
     def evaluate(self, models_ND: Tensor) -> dict[str, float]:

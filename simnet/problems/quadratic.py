@@ -90,6 +90,10 @@ class Quadratic(Problem):
             noise_BD = counter_random.normal(samples_Bb[:, 1], self.num_parameters, self.dtype)
             out_BD.add_(noise_BD.mul_(self.noise))
 
+    def gradient_flops(self, samples_1b: Tensor) -> float:
+        """2 D: a difference and a product for each parameter; the noise stands for sampling and costs nothing."""
+        return 2.0 * self.num_parameters
+
     def evaluate(self, models_ND: Tensor) -> dict[str, float]:
         """Objective, gradient norm and distance to the optimum of the average model; f at the nodes' own models."""
         mean_1D = models_ND.mean(0, keepdim=True)

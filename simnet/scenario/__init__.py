@@ -6,6 +6,17 @@ from simnet.scenario.loader import load, load_text
 from simnet.scenario.presets import PRESETS, Preset
 from simnet.scenario.quantities import Constant, Distribution, MatrixFile, PerNode, Quantity
 from simnet.scenario.schema import Scenario
+from simnet.scenario.schema_compute import (
+    Compute,
+    Device,
+    Diurnal,
+    Jitter,
+    PerNumber,
+    Slowdown,
+    Stragglers,
+    TimesFile,
+    Trace,
+)
 from simnet.scenario.schema_faults import (
     Crash,
     Fault,
@@ -18,7 +29,7 @@ from simnet.scenario.schema_faults import (
     RandomOutages,
 )
 from simnet.scenario.schema_links import Positions, Shared
-from simnet.scenario.schema_network import Compute, Jitter, Messages, Mixing, Network, Stragglers, Topology
+from simnet.scenario.schema_network import Messages, Mixing, Network, Topology
 from simnet.scenario.schema_problem import DataSet, Factory, Model, Partition, Problem, Quadratic
 from simnet.scenario.schema_run import AlgorithmEntry, Deadline, Record, Run, Wait
 from simnet.scenario.signature import AlgorithmSchemas, parameters_model
@@ -34,7 +45,9 @@ __all__ = [
     "Crash",
     "DataSet",
     "Deadline",
+    "Device",
     "Distribution",
+    "Diurnal",
     "Factory",
     "Fault",
     "FaultTrace",
@@ -52,6 +65,7 @@ __all__ = [
     "NetworkPartition",
     "Partition",
     "PerNode",
+    "PerNumber",
     "Positions",
     "Preset",
     "Problem",
@@ -64,8 +78,11 @@ __all__ = [
     "Scenario",
     "Schedule",
     "Shared",
+    "Slowdown",
     "Stragglers",
+    "TimesFile",
     "Topology",
+    "Trace",
     "TraceFile",
     "Varying",
     "Wait",

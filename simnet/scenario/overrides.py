@@ -14,11 +14,17 @@ WORDS: Mapping[Location, str] = {
     ("problem",): "dataset",
     ("problem", "model"): "kind",
     ("problem", "partition"): "kind",
+    ("compute", "device"): "name",
 }
 """The key that a bare word stands for."""
 
-RIVALS: Mapping[Location, str] = {("seed",): "seeds", ("seeds",): "seed"}
-"""A key that is set takes the place of its rival."""
+RIVALS: Mapping[Location, str] = {
+    ("seed",): "seeds",
+    ("seeds",): "seed",
+    ("compute", "time"): "device",
+    ("compute", "device"): "time",
+}
+"""A key that is set takes the place of its rival beside it."""
 
 
 def apply(plain: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[dict[Location, str], list[Complaint]]:
@@ -54,7 +60,10 @@ def apply(plain: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[dict[Loc
         if problem:
             complaints.append((location, problem))
         elif location in RIVALS:
-            plain.pop(RIVALS[location], None)
+            parent: Any = plain
+            for key in location[:-1]:
+                parent = parent[key]
+            parent.pop(RIVALS[location], None)
     return texts, complaints
 
 

@@ -63,6 +63,24 @@ def _text_schema(table: Mapping[str, Decimal]) -> dict[str, Any]:
     return {"anyOf": [{"type": "string", "pattern": pattern}, {"const": 0}]}
 
 
+FlopPerSecond = Annotated[
+    float,
+    BeforeValidator(_reader(units.FLOP_RATES, "35 Tflop/s")),
+    AfterValidator(_positive),
+    PlainSerializer(units.flop_rate_to_text, when_used="json"),
+    WithJsonSchema(_text_schema(units.FLOP_RATES)),
+]
+"""A computing speed above 0: text with a unit in the file, floating-point operations per second in Python."""
+
+Bits = Annotated[
+    float,
+    BeforeValidator(_reader(units.SIZES, "4 MB")),
+    AfterValidator(_positive),
+    PlainSerializer(units.bytes_to_text, when_used="json"),
+    WithJsonSchema(_text_schema(units.SIZES)),
+]
+"""A size above 0: text with a unit in the file, bits in Python."""
+
 Seconds = Annotated[
     float,
     BeforeValidator(_reader(units.SECONDS, "50 ms")),
@@ -339,3 +357,6 @@ class Forms:
         last = "a list of such texts, one for each node" if self.form == "list" else "{file: ..., unit: ...}"
         parts = "".join(f"{{{next(iter(part.model_fields))}: ...}}, " for part in self.parts)
         return f"text such as {self.dimension.example}, {{{'|'.join(_Families.model_fields)}: {{...}}}}, {parts}or {last}"
+
+
+NodeTime = Annotated[Constant | Distribution | PerNode, Forms(TIME, "list")]

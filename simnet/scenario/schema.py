@@ -21,8 +21,9 @@ from simnet.part import Part
 from simnet.scenario.origin import Origin
 from simnet.scenario.quantities import Text
 from simnet.scenario.rows import Rows
+from simnet.scenario.schema_compute import Compute
 from simnet.scenario.schema_faults import Fault, misfits
-from simnet.scenario.schema_network import Compute, Edges, Messages, Mixing, Network, Topology
+from simnet.scenario.schema_network import Edges, Messages, Mixing, Network, Topology
 from simnet.scenario.schema_problem import Problem, Quadratic
 from simnet.scenario.schema_run import AlgorithmEntry, Known, Record, Run
 from simnet.scenario.writer import to_yaml
@@ -170,8 +171,12 @@ class Scenario(Part):
 
     @field_validator("compute")
     @classmethod
-    def _check_factors(cls, compute: Compute | None, info: ValidationInfo) -> Compute | None:
-        return _one_for_each_node(compute, {"factors": compute.factors} if compute and compute.factors else {}, info)
+    def _check_compute(cls, compute: Compute | None, info: ValidationInfo) -> Compute | None:
+        nodes = info.data.get("nodes")
+        found = list(compute.complaints(nodes)) if compute is not None and nodes is not None else []
+        if found:
+            raise refusal(*found)
+        return compute
 
     @field_validator("faults")
     @classmethod

@@ -1,4 +1,4 @@
-"""What a scenario says about the machine: topology, mixing matrix, links, compute times, messages."""
+"""What a scenario says about the network: topology, mixing matrix, links, messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, ValidationInfo, field
 from simnet.part import Choice, Part
 from simnet.scenario.disturbances import Change, LinkJitter, Loss, NodeId, Share
 from simnet.scenario.presets import PRESETS
-from simnet.scenario.quantities import Constant, PerNode, Seconds, Text
+from simnet.scenario.quantities import Constant, PerNode, Text
 from simnet.scenario.rows import RowsOrPath
 from simnet.scenario.schema_links import Places, Positions, PresetName, Shared
 from simnet.scenario.varying import LinkRate, LinkTime, NodeRate
@@ -302,65 +302,6 @@ class Network(Part):
         plain: dict[str, Any] = {key: value for key, value in handler(self).items() if value is not None}
         keys = self._keys_of(plain) if self.preset else {}
         return {key: value for key, value in plain.items() if key not in keys or value != keys[key]}
-
-
-class Jitter(Part):
-    """A random factor of mean 1 on every compute time: ``{lognormal: 0.1}``.
-
-    Args:
-        lognormal: sigma of the factor's logarithm.
-        normal: standard deviation.
-        exponential: standard deviation; the factor is ``1 - s + s e`` with ``e`` exponential of mean 1.
-    """
-
-    lognormal: Annotated[float, Field(ge=0)] | None = None
-    normal: Annotated[float, Field(ge=0)] | None = None
-    exponential: Share | None = None
-
-    @classmethod
-    def objections(cls, given: Mapping[str, Any]) -> Iterable[Complaint]:
-        """Exactly one kind."""
-        kinds = list(cls.model_fields)
-        if given.keys() <= set(kinds) and sum(value is not None for value in given.values()) != 1:
-            yield (), f"found {shown(given)}; allowed: exactly one of {', '.join(kinds)}"
-
-    @property
-    def kind(self) -> str:
-        """Which of the distributions."""
-        return next(kind for kind, spread in self if spread is not None)
-
-    @property
-    def spread(self) -> float:
-        """Its parameter."""
-        return float(getattr(self, self.kind))
-
-
-class Stragglers(Part):
-    """Some nodes, drawn once, are slower all the time.
-
-    Args:
-        fraction: of the nodes.
-        slowdown: factor on their compute times.
-    """
-
-    fraction: Share
-    slowdown: Annotated[float, Field(ge=1)]
-
-
-class Compute(Part):
-    """How long a gradient takes. Without ``compute`` it takes no time.
-
-    Args:
-        time: of one mini-batch gradient [s].
-        jitter: varies it from gradient to gradient.
-        factors: one for each node.
-        stragglers: nodes drawn at random that are slower.
-    """
-
-    time: Seconds = 0.0
-    jitter: Jitter | None = None
-    factors: tuple[Annotated[float, Field(gt=0)], ...] | None = None
-    stragglers: Stragglers | None = None
 
 
 class Messages(Part):

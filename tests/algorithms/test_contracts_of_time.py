@@ -30,6 +30,17 @@ compute_specs = st.fixed_dictionaries(
 rates_over_time = st.tuples(rates, rates, st.sampled_from(["hold", "repeat"])).map(
     lambda given: {"schedule": [["0 s", given[0]], ["80 ms", "0 bit/s"], ["150 ms", given[1]]], "then": given[2]}
 )
+uneven_specs = st.fixed_dictionaries(
+    {"time": milliseconds},
+    optional={
+        "jitter": jitters,
+        "slowdowns": st.just([{"every": "90 ms", "duration": {"exponential": {"mean": "90 ms"}}, "factor": 5}])
+        | st.just({"from": "20 ms", "until": "100 ms", "factor": 9, "nodes": [1, 2]}),
+        "diurnal": st.just({"period": "200 ms", "amplitude": 0.8, "phase": "random"}),
+        "per_number": st.just({"compress": "1 ms", "mix": "2 ms"}),
+    },
+)
+"""Compute times that depend on when a gradient starts, and time for compressing and mixing."""
 networks = st.fixed_dictionaries(
     {"sharing": st.sampled_from(["none", "queue", "fair"]), "latency": latencies},
     optional={
@@ -55,7 +66,7 @@ def test_iterates_do_not_depend_on_the_clock(case: Case) -> None:
     )  # nobody needs the smallest exception
 
     @settings(max_examples=8, deadline=None, phases=search)
-    @given(compute_specs, networks)
+    @given(compute_specs | uneven_specs, networks)
     def check(compute: dict[str, Any], network: dict[str, Any]) -> None:
         if not case.entry.synchronous:
             compute = {**compute, "time": "20 ms"}  # without compute times it is refused

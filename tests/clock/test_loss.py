@@ -128,7 +128,10 @@ def test_the_mean_number_of_attempts() -> None:
 
 def down(link: tuple[int, int], intervals: list[tuple[float, float]]) -> Outages:
     """A link that carries nothing at these times."""
-    faults = [LinkDown.model_construct(links=(link,), at=since, until=None if until == inf else until) for since, until in intervals]
+    faults = [
+        LinkDown.model_construct(links=(link,), at=since, until=None if until == inf else until)
+        for since, until in intervals
+    ]
     return Outages(faults, 3, [], 0, Path())
 
 

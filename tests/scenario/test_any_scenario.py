@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from simnet.errors import ScenarioError
 from simnet.scenario import PRESETS, AlgorithmSchemas, Scenario, json_schema
-from simnet.units import rate_to_text, seconds_to_text, speed_to_text
+from simnet.units import bytes_to_text, flop_rate_to_text, rate_to_text, seconds_to_text, speed_to_text
 
 Read = Callable[..., Scenario]
 Values = st.SearchStrategy[Any]
@@ -63,6 +63,16 @@ topologies = st.one_of(
     kind("edges", {"edges": st.just([[0, 0]])}, directed=st.booleans()),
     kind("file", {"path": words}, directed=st.booleans()),
 )
+continuations = st.sampled_from(["repeat", "hold"])
+gradient_times = times | st.just("measured") | mapping({"file": words, "unit": st.just("ms")}, then=continuations)
+devices = st.sampled_from(["t4", {"name": "a100", "utilisation": 0.5}]) | mapping(
+    {"flops": st.floats(1, 1e15).map(flop_rate_to_text)}, name=words, memory=st.floats(1, 1e12).map(bytes_to_text)
+)
+slowdowns = mapping(
+    {"every": positive_times, "duration": quantities(times, "x").filter(lambda given: "file" not in given)},
+    nodes=st.just([0]),
+) | mapping({"from": st.just("1 s"), "until": st.just("2 s")})
+slowdowns = st.builds(lambda given, factor: {**given, "factor": factor}, slowdowns, st.floats(0.1, 9))
 models = st.one_of(
     st.sampled_from(["linear", "mlp", "cnn"]),
     kind("mlp", hidden=st.lists(counts, min_size=1, max_size=3)),
@@ -197,10 +207,17 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
         "faults": faults(nodes),
         "compute": mapping(
             {},
-            time=times,
             jitter=st.sampled_from(["lognormal", "normal", "exponential"]).flatmap(lambda name: mapping({name: shares})),
             factors=st.lists(st.floats(0.1, 9), min_size=nodes, max_size=nodes),
             stragglers=mapping({"fraction": shares, "slowdown": st.floats(1, 9)}),
+            trace=mapping({"file": words}, then=continuations),
+            slowdowns=st.lists(slowdowns, min_size=1, max_size=3) | slowdowns,
+            diurnal=mapping(
+                {"period": positive_times, "amplitude": st.floats(0, 0.9)},
+                phase=shares | st.just("random") | st.lists(shares, min_size=nodes, max_size=nodes),
+            ),
+            per_number=mapping({}, compress=times, mix=times),
+            **draw(st.sampled_from([{}, {"time": gradient_times}, {"device": devices}])),
         ),
         "message": mapping({}, bits_per_number=st.floats(1, 64)),
         "record": mapping({}, models=st.booleans(), average_model=st.booleans()),
