@@ -57,6 +57,27 @@ class Evaluations:
         if snapshot.absent:
             models_ND = all_ND[snapshot.present]
         self.average_D = models_ND.mean(dim=0)
+        values = {**self.setting.problem.evaluate(models_ND), "consensus_distance": consensus_distance(models_ND)}
+        self._add(snapshot, values)
+        if self.keep_models:
+            self.models.append(all_ND.cpu().numpy().copy())
+        self.message = divergence(self.rows)
+        self.seconds += perf_counter() - start
+        return not self.message
+
+    def note(self, snapshot: Snapshot) -> bool:
+        """Adds one row without values, where the clock runs alone.
+
+        Args:
+            snapshot: all nodes, without models.
+
+        Returns:
+            True: the run may go on.
+        """
+        self._add(snapshot, {})
+        return True
+
+    def _add(self, snapshot: Snapshot, values: dict[str, float]) -> None:
         elapsed = self.num_workers * snapshot.time_s
         row = {
             "step": snapshot.step,
@@ -64,16 +85,10 @@ class Evaluations:
             "time_s": snapshot.time_s,
             "bits_sent": snapshot.bits_sent,
             "gradients": snapshot.gradients,
-            **self.setting.problem.evaluate(models_ND),
-            "consensus_distance": consensus_distance(models_ND),
+            **values,
             "idle_share": 1 - snapshot.busy_s / elapsed if elapsed else 0.0,
         }
         self.rows.append(row)
-        if self.keep_models:
-            self.models.append(all_ND.cpu().numpy().copy())
-        self.message = divergence(self.rows)
-        self.seconds += perf_counter() - start
-        return not self.message
 
 
 def consensus_distance(models_ND: torch.Tensor) -> float:

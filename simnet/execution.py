@@ -16,7 +16,7 @@ import numpy as np
 
 from simnet.accounting import describe_path, time_of_nodes
 from simnet.algorithms import Entry
-from simnet.clock import Clock, Machine, Process, build_network
+from simnet.clock import Clock, Machine, Process, Program, Timeline, build_network
 from simnet.clock.varying import link_parameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
@@ -76,13 +76,15 @@ class Run:
         self.wait = wait.deadline if isinstance(wait, Deadline) else wait
         is_asynchronous = entry.asynchronous or (self.wait == "none" and not entry.pooled)
         self.clock = Clock()
+        trace = setting.scenario.run.trace
+        self.timeline = None if trace is None else Timeline(self.clock, trace)
         self.outages = None if entry.pooled else setting.outages
         observer_type = Observer if self.outages is None else MembershipObserver
         self.observer = observer_type(
             budget=budget_of(setting, steps_per_epoch, is_asynchronous),
             asynchronous=is_asynchronous,
             executor=self.executor,
-            evaluate=(lambda _: True) if self.is_silent else self.evaluations.evaluate,
+            evaluate=self.evaluations.note if self.is_silent else self.evaluations.evaluate,
             advance=progress.advance,
             stop=self.clock.stop,
         )
@@ -121,7 +123,8 @@ class Run:
         scenario = setting.scenario
         parameters = link_parameters(setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base)
         network = self.network = build_network(
-            *(setting.network, parameters, self.clock, setting.seed, setting.num_nodes), setting.edges, self.outages
+            *(setting.network, parameters, self.clock, setting.seed, setting.num_nodes),
+            *(setting.edges, self.outages, None if self.timeline is None else self.timeline.watch),
         )
         times = setting.compute_times()
         models = self._initial_rows()
@@ -146,17 +149,24 @@ class Run:
             self.nodes.append(node)
         programs = partial(self.entry.program, **named.parameters)
         if isinstance(self.observer, MembershipObserver) and self.outages is not None:
-            lifecycle = Lifecycle(self.clock, cast("list[MortalNode]", self.nodes), self.outages, self.observer, programs)
+            mortals = cast("list[MortalNode]", self.nodes)
+            lifecycle = Lifecycle(self.clock, mortals, self.outages, self.observer, programs, self._followed)
             self.observer.begin(self.nodes)
             self.processes = lifecycle.begin()
         else:
             self.observer.begin(self.nodes)
-            self.processes = [Process(self.clock, programs(node)) for node in self.nodes]
+            self.processes = [self._process(node, programs(node)) for node in self.nodes]
         if server is not None:
             machine = Machine(setting.num_nodes, self.clock, network, self.machines)
             self.machines.append(machine)
-            self.processes.append(Process(self.clock, server(machine)))
+            self.processes.append(self._process(machine, server(machine)))
             self.observer.extra_machines.append(machine)
+
+    def _process(self, machine: Machine, program: Program) -> Process:
+        return Process(self.clock, self._followed(machine, program))
+
+    def _followed(self, machine: Machine, program: Program) -> Program:
+        return program if self.timeline is None else self.timeline.follow(machine, program)
 
     def _initial_rows(self) -> list[Row]:
         if self.is_silent:
@@ -227,7 +237,14 @@ class Run:
             summary=self._summary(last, wall_s),
             models=np.stack(evaluations.models) if evaluations.models else None,
             average_model=average,
+            timeline=None if self.timeline is None else self._table_of(self.timeline),
         )
+
+    def _table_of(self, timeline: Timeline) -> dict[str, np.ndarray]:
+        for node, downtime in (self.outages.nodes if self.outages else {}).items():
+            for spell in downtime.between(0.0, self.clock.now):
+                timeline.down(node, spell.start, spell.end, f"state: {spell.state}" if spell.end < inf else "gone")
+        return timeline.table()
 
     def _summary(self, last: Mapping[str, float], wall_s: float) -> dict[str, Any]:
         executor, evaluations, spectrum = self.executor, self.evaluations, self.setting.spectrum

@@ -18,6 +18,7 @@ from typing import Any
 import simpy
 
 from simnet.clock import Clock, ComputeEvent, Process, Program
+from simnet.clock.causes import after
 from simnet.clock.clock import DEADLINE, START
 from simnet.clock.downtime import Downtime, Spell
 from simnet.clock.events import Message
@@ -191,6 +192,7 @@ class Lifecycle:
         outages: when they are down.
         observer: hears who comes and goes.
         program: makes the program of a node.
+        followed: wraps whatever runs on a node, if somebody wants to see it.
 
     Attributes:
         processes: what runs on each node, or has ended there.
@@ -203,12 +205,14 @@ class Lifecycle:
         outages: Outages,
         observer: MembershipObserver,
         program: Callable[[Node], Program],
+        followed: Callable[[Node, Program], Program],
     ) -> None:
         self.clock = clock
         self.nodes = nodes
         self.outages = outages
         self.observer = observer
         self.program = program
+        self.followed = followed
         self.initial_models: list[Row] = [node.x for node in nodes]
         for node in nodes:
             node.downtime = outages.nodes.get(node.id, node.downtime)
@@ -221,7 +225,8 @@ class Lifecycle:
         Returns:
             What runs on each node; an entry changes when the node begins anew.
         """
-        self.processes = [Process(self.clock, self._first_life(node), self._delay(node)) for node in self.nodes]
+        lives = [self.followed(node, self._first_life(node)) for node in self.nodes]
+        self.processes = [Process(self.clock, life, self._delay(self.nodes[i])) for i, life in enumerate(lives)]
         for node in self.nodes:
             spell = node.downtime.at(0.0)
             if node.is_absent and spell is not None:
@@ -261,8 +266,8 @@ class Lifecycle:
         self._await_return(node, spell)
 
     def _return(self, node: MortalNode, spell: Spell) -> None:
-        node.chain = (node.chain, node.chain[2], self.clock.now, node.id, node.id)
-        self.processes[node.id] = Process(self.clock, self._new_life(node, spell.state))
+        node.chain = after(node.chain, node.chain[2], self.clock.now, node.id, node.id)
+        self.processes[node.id] = Process(self.clock, self.followed(node, self._new_life(node, spell.state)))
         self._await_crash(node, spell.end)
 
     def _new_life(self, node: Node, state: str) -> Program:

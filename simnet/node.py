@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from simnet.clock import ComputeEvent, Machine, Payload, Program, Receipt
+from simnet.clock.causes import after
 from simnet.clock.events import Message
 from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
@@ -333,7 +334,7 @@ class Node(Machine):
             super().fetched(question)
             return
         before, sent = question.origin
-        chain = (before, sent, self.clock.now, question.sender, self.id)
+        chain = after(before, sent, self.clock.now, question.sender, self.id)
         asker = self.machines[question.sender]
         self._dispatch(
             self._link(asker.id), (self.x, self.step), question.tag, self.vector_bits, asker.replied, chain
@@ -387,3 +388,7 @@ class SilentNode(Node):
     def mix(self, own: Vector, received: Mapping[int, Vector]) -> Vector:
         """The node's own vector: there is only one."""
         return own
+
+    def number(self, scalar: Scalar) -> Receipt:
+        """Refused: a decision would depend on values that there are not."""
+        raise AlgorithmError("asks for a number, but values are switched off")

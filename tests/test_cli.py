@@ -240,7 +240,7 @@ def test_bad_options_are_one_line_on_standard_error(
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["run", "validate", "list", "plot", "schema"])
+@pytest.mark.parametrize("command", ["run", "validate", "list", "plot", "trace", "schema"])
 def test_help_shows_an_example_that_parses(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     example = re.sub(r"\s+", " ", capsys.readouterr().out.rpartition("example: simnet ")[2]).split()

@@ -1,4 +1,4 @@
-"""The command line: ``simnet run | validate | list | plot | schema``."""
+"""The command line: ``simnet run | validate | list | plot | trace | schema``."""
 
 from __future__ import annotations
 

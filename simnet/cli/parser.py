@@ -9,6 +9,7 @@ from typing import NoReturn
 from simnet.cli.catalog import TOPICS, list_topic
 from simnet.cli.looking import plot, schema, validate
 from simnet.cli.running import run
+from simnet.cli.tracing import trace
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -53,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     _add_validate(commands)
     _add_list(commands)
     _add_plot(commands)
+    _add_trace(commands)
     _add_schema(commands)
     return top
 
@@ -147,6 +149,18 @@ def _add_plot(commands: argparse._SubParsersAction[Parser]) -> None:
     command.add_argument("--against", metavar="AXIS", help="step, time_s, bits_sent, epoch or gradients")
     command.add_argument("--out", metavar="FILE", help=".png, .pdf or .svg (default: in the result's figures folder)")
     command.set_defaults(command=plot)
+
+
+def _add_trace(commands: argparse._SubParsersAction[Parser]) -> None:
+    example = "simnet trace scenarios/quickstart.yaml --algorithm dpsgd --until 2s"
+    command = _add(commands, "trace", "record who computes, waits and sends when, for Perfetto and as figures", example)
+    _add_scenario(command)
+    command.add_argument("--out", metavar="DIR", help="where to write it (default: runs/<name>-trace)")
+    command.add_argument("--algorithm", metavar="LABEL", help="run this one alone (default: all of the scenario)")
+    command.add_argument("--seed", type=_seed, help="run this one seed instead of the scenario's")
+    command.add_argument("--from", dest="start", metavar="TIME", help="record from this simulated time on, such as '10 s'")
+    command.add_argument("--until", metavar="TIME", help="record and run until this simulated time")
+    command.set_defaults(command=trace)
 
 
 def _add_schema(commands: argparse._SubParsersAction[Parser]) -> None:

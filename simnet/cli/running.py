@@ -89,6 +89,8 @@ def report(result: Result, out: Path, terminal: Terminal) -> None:
     for line in remarks(result):
         terminal.say(line)
     terminal.say(f"result:  {out}")
+    if any(record.timeline is not None for record in result.records):
+        terminal.say(f"trace:   {out / 'trace.json'}, to be opened at ui.perfetto.dev or in chrome://tracing")
     overview = out / "figures" / "overview.png"
     if overview.exists():
         terminal.say(f"figures: {overview} and {len(list(overview.parent.iterdir())) - 1} more in {overview.parent}")

@@ -7,6 +7,7 @@ from simnet.clock.events import ComputeEvent, Message, Receipt
 from simnet.clock.machine import Machine, Payload
 from simnet.clock.network import Network
 from simnet.clock.process import Process, Program
+from simnet.clock.timeline import Timeline
 
 __all__ = [
     "Clock",
@@ -18,6 +19,7 @@ __all__ = [
     "Process",
     "Program",
     "Receipt",
+    "Timeline",
     "build_network",
     "compute_times",
 ]

@@ -13,7 +13,7 @@ from simnet.clock.outages import Outages
 from simnet.clock.parameters import LinkParameters
 from simnet.clock.routing import Hops
 from simnet.clock.series import as_series
-from simnet.clock.sharing import Carry
+from simnet.clock.sharing import Carry, SharingRule
 from simnet.clock.varying import VaryingParameters
 from simnet.clock.varying_network import VaryingNetwork
 from simnet.scenario import Network as NetworkSpec
@@ -30,6 +30,7 @@ def build_network(
     num_nodes: int,
     edges: Sequence[tuple[int, int]] = (),
     outages: Outages | None = None,
+    watch: Callable[[SharingRule], None] | None = None,
 ) -> Network:
     """The network that a scenario describes; what it does not ask for costs nothing.
 
@@ -44,13 +45,14 @@ def build_network(
         num_nodes: n; machine n is a parameter server.
         edges: the topology's directed links, for ``routing: hops``.
         outages: which nodes and links are down when.
+        watch: is called with the sharing rule, to see what it carries; None: nobody looks.
 
     Returns:
         The network; machines use its `link` and `transmit`.
     """
     shared = [SharedLimit(limit, num_nodes) for limit in spec.shared]
     make = VaryingNetwork if isinstance(parameters, VaryingParameters) else Network
-    network: Network = make(spec.sharing, parameters, clock, spec.duplex, shared)  # type: ignore[arg-type]  # of its own kind
+    network: Network = make(spec.sharing, parameters, clock, spec.duplex, shared, watch)  # type: ignore[arg-type]  # of its own kind
     carry: Carry = network.rule.carry
     if spec.jitter is not None:
         carry = Jittered(carry, spec.jitter, seed).carry

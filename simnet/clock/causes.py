@@ -8,11 +8,13 @@ forgotten at once, since nobody holds its chain any more.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-Cause = tuple["Cause | None", float, float, int, int]
-"""One link of a chain: what came before, since when and until when [s], from which machine, at which machine.
+LONGEST = 128
+"""Links of a chain that are kept; of what lies before only the sums are."""
+
+Cause = tuple["Cause | CriticalPath | None", float, float, int, int, int]
+"""One link of a chain: what came before, since when and until when [s], from which machine, at which machine; its place.
 
 From i at i is a computation of machine i; from i at j is a message on its way. A plain tuple, since every waiting makes one.
 """
@@ -32,9 +34,32 @@ def beginning(machine: int) -> Cause:
 
     Example:
         >>> beginning(3)
-        (None, 0.0, 0.0, 3, 3)
+        (None, 0.0, 0.0, 3, 3, 0)
     """
-    return None, 0.0, 0.0, machine, machine
+    return None, 0.0, 0.0, machine, machine, 0
+
+
+def after(before: Cause, since: float, until: float, by: int, at: int) -> Cause:
+    """A chain with one more link.
+
+    Args:
+        before: the chain so far.
+        since: when the new link began [s].
+        until: when it ended [s].
+        by: the machine from which it came.
+        at: the machine at which it ended.
+
+    Returns:
+        The longer chain; from time to time what lies far back is added up, so that no chain grows without end.
+
+    Example:
+        >>> after(beginning(0), 0.0, 2.0, 0, 0)
+        ((None, 0.0, 0.0, 0, 0, 0), 0.0, 2.0, 0, 0, 1)
+    """
+    place = before[5] + 1
+    if place < LONGEST:
+        return before, since, until, by, at, place
+    return critical_path(before), since, until, by, at, 0
 
 
 @dataclass
@@ -44,36 +69,18 @@ class CriticalPath:
     Attributes:
         computing_s: seconds of the path, by machine that computed.
         on_links_s: seconds of the path, by (sender, receiver) whose message was on its way: queueing, bits and latency.
+        until_s: when it ends [s].
     """
 
     computing_s: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
     on_links_s: defaultdict[tuple[int, int], float] = field(default_factory=lambda: defaultdict(float))
 
+    until_s: float = 0.0
+
     @property
     def total_s(self) -> float:
         """Its length, which is that of the run up to the chain's end."""
         return sum(self.computing_s.values()) + sum(self.on_links_s.values())
-
-
-def chain_backwards(chain: Cause) -> Iterator[Cause]:
-    """The links of a chain, the last one first.
-
-    Args:
-        chain: its end.
-
-    Returns:
-        An iterator; the first moment of the run is not among them.
-
-    Example:
-        >>> computed = (beginning(0), 0.0, 2.0, 0, 0)
-        >>> arrived = (computed, 2.0, 5.0, 0, 1)
-        >>> [(since, until, by, at) for _, since, until, by, at in chain_backwards(arrived)]
-        [(2.0, 5.0, 0, 1), (0.0, 2.0, 0, 0)]
-    """
-    link: Cause | None = chain
-    while link is not None and link[2]:
-        yield link
-        link = link[0]
 
 
 def critical_path(chain: Cause) -> CriticalPath:
@@ -86,19 +93,26 @@ def critical_path(chain: Cause) -> CriticalPath:
         Seconds by machine and by link; together they are the moment at which the chain ends.
 
     Example:
-        >>> computed = (beginning(0), 0.0, 2.0, 0, 0)
-        >>> arrived = (computed, 2.0, 5.0, 0, 1)
-        >>> path = critical_path(arrived)
-        >>> dict(path.computing_s), dict(path.on_links_s)
-        ({0: 2.0}, {(0, 1): 3.0})
+        >>> path = critical_path(after(after(beginning(0), 0.0, 2.0, 0, 0), 2.0, 5.0, 0, 1))
+        >>> dict(path.computing_s), dict(path.on_links_s), path.total_s
+        ({0: 2.0}, {(0, 1): 3.0}, 5.0)
     """
-    path = CriticalPath()
-    for before, since, until, by, at in chain_backwards(chain):
+    computing: defaultdict[int, float] = defaultdict(float)
+    on_links: defaultdict[tuple[int, int], float] = defaultdict(float)
+    link: Cause | CriticalPath | None = chain
+    while isinstance(link, tuple):
+        before, since, until, by, at, _ = link
         if by == at:
-            path.computing_s[at] += until - since
+            computing[at] += until - since
         else:
-            path.on_links_s[by, at] += until - since
-        begun = before[2] if before is not None else 0.0
+            on_links[by, at] += until - since
+        begun = before[2] if isinstance(before, tuple) else before.until_s if before is not None else 0.0
         if since > begun:  # between two waits a machine computes
-            path.computing_s[by] += since - begun
-    return path
+            computing[by] += since - begun
+        link = before
+    if link is not None:
+        for machine, seconds in link.computing_s.items():
+            computing[machine] += seconds
+        for ends, seconds in link.on_links_s.items():
+            on_links[ends] += seconds
+    return CriticalPath(computing, on_links, chain[2])

@@ -108,6 +108,7 @@ class Unreliable:
             for callback in transfer.callbacks:
                 callback(transfer)
             return
+        attempt.is_lost = True
         self.lost_messages += 1
         if self.timeout is None:
             self._drop(transfer)
@@ -146,7 +147,7 @@ class Attempt(Leg):
         link: on which.
         of: what is to get through.
         extra: seconds of latency on top of the link's own.
-        is_lost: whether chance loses it.
+        is_lost: whether chance loses it, or a fault has.
         sent: when it started [s].
         callbacks: whom to call when its last bit arrives, or would.
     """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import ref
 
-from simnet.clock.causes import Cause, beginning
+from simnet.clock.causes import Cause, after, beginning
 from simnet.clock.clock import DEADLINE, Clock
 from simnet.clock.events import ComputeEvent, Message, Receipt
 from simnet.clock.links import Link
@@ -170,11 +170,11 @@ class Machine:
         if now > idle_since:
             self.waited_s[sender] += now - idle_since
         before, sent = message.origin
-        self.chain = (before, sent, now, sender, self.id)
+        self.chain = after(before, sent, now, sender, self.id)
 
     def computed(self, event: ComputeEvent) -> None:
         """Goes on because a computation that it had to wait for is over."""
-        self.chain = (event.before, event.start, event.end, self.id, self.id)
+        self.chain = after(event.before, event.start, event.end, self.id, self.id)
 
     def renew(self, message: Message) -> None:
         """A message arrives of which only the newest counts, whatever the order of arrival."""
@@ -299,7 +299,7 @@ class Machine:
             self.questions.append(question)
         else:
             before, sent = question.origin
-            self._reply(question, (before, sent, self.clock.now, question.sender, self.id))
+            self._reply(question, after(before, sent, self.clock.now, question.sender, self.id))
 
     def _reply(self, question: Message, chain: Cause) -> None:
         content, bits = self.pack(self.answer(question.sender, question.payload))
@@ -319,7 +319,7 @@ class Machine:
         if then is not None:
             then(reply.payload)
         before, sent = reply.origin
-        self.answer_waiting((before, sent, self.clock.now, reply.sender, self.id))
+        self.answer_waiting(after(before, sent, self.clock.now, reply.sender, self.id))
         if receipt.callbacks:
             self._woken(reply)
         receipt.complete(reply.payload)
@@ -360,7 +360,7 @@ class Machine:
             box.clear()
         self.answer = self._no_answer
         self.asking = None
-        self.chain = (self.chain, self.chain[2], self.clock.now, self.id, self.id)
+        self.chain = after(self.chain, self.chain[2], self.clock.now, self.id, self.id)
         while self.questions:
             question = self.questions.popleft()
             self.machines[question.sender].refused(question)

@@ -40,6 +40,7 @@ class Network:
         clock: the run's clock.
         duplex: ``half``: what a machine receives counts against its uplink, too.
         shared: limits that several links share, in the order in which they are crossed.
+        watch: is called with the sharing rule, to see what it carries; None: nobody looks.
 
     Attributes:
         rule: the sharing rule.
@@ -55,6 +56,7 @@ class Network:
         clock: Clock,
         duplex: str = "full",
         shared: Sequence[SharedLimit] = (),
+        watch: Callable[[SharingRule], None] | None = None,
     ) -> None:
         self.clock = clock
         self.parameters = parameters
@@ -65,6 +67,8 @@ class Network:
             self.downlinks = self.uplinks
         self.shared = shared
         self.rule = self.make_rule(SHARED_QUEUE if shared and sharing == "queue" else sharing)
+        if watch is not None:
+            watch(self.rule)
         self.transmit: Callable[[Link, Transfer], None] = self.rule.carry
         self.layers: list[Layer] = []
         self.hops: Hops | None = None

@@ -26,7 +26,7 @@ from simnet.clock.fluid import Fluid, _Recurring
 from simnet.clock.links import Link, Path, Resource, SharedLimit
 from simnet.clock.network import SHARED_QUEUE, Network
 from simnet.clock.series import Series, as_series
-from simnet.clock.sharing import Fair, Queued, QueuedPath, Unshared
+from simnet.clock.sharing import Fair, Queued, QueuedPath, SharingRule, Unshared
 from simnet.clock.varying import VaryingParameters
 
 UNLIMITED = 1e30
@@ -327,6 +327,7 @@ class VaryingNetwork(Network):
         clock: the run's clock.
         duplex: as of any network.
         shared: as of any network.
+        watch: as of any network.
     """
 
     def __init__(
@@ -336,9 +337,10 @@ class VaryingNetwork(Network):
         clock: Clock,
         duplex: str = "full",
         shared: Sequence[SharedLimit] = (),
+        watch: Callable[[SharingRule], None] | None = None,
     ) -> None:
         self.varying = parameters
-        super().__init__(sharing, parameters, clock, duplex, shared)  # type: ignore[arg-type]  # only methods below see series
+        super().__init__(sharing, parameters, clock, duplex, shared, watch)  # type: ignore[arg-type]  # only methods below see series
 
     def make_resource(self, bandwidth: float | Series) -> Resource:
         """A limit of so many bit/s."""

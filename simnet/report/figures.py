@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import matplotlib as mpl
 import numpy as np
@@ -18,6 +20,8 @@ from simnet.errors import OutputError, ParameterError
 from simnet.metrics import AXES, METRICS, Axis, Metric, find_axis, find_metric
 from simnet.report import style
 from simnet.report.curves import Curve, curves, has_values, headline, is_log_axis, is_log_metric, is_rounding, limits
+from simnet.report.timeline import plot_timeline
+from simnet.report.utilization import plot_utilization
 from simnet.result import Result
 
 FIGURE_AXES = ("step", "time_s", "bits_sent")
@@ -98,18 +102,18 @@ def overview(result: Result, metric: str | None = None) -> Figure:
 
 
 def write_figures(result: Result, directory: str | Path) -> list[Path]:
-    """Write ``figures/overview.png`` and ``figures/<metric>_vs_<axis>.png`` for every metric that varies.
+    """Write ``figures/overview.png`` and ``figures/<metric>_vs_<axis>.png`` for every metric that varies, and timelines.
 
     Args:
         result: the result.
         directory: the result's folder.
 
     Returns:
-        The files; none if nothing was measured.
+        The files; none if nothing was measured or traced.
     """
-    if headline(result) is None:
-        return []
     folder = Path(directory) / "figures"
+    if headline(result) is None:
+        return write_timelines(result, folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = [write_figure(overview(result), folder / "overview.png")]
     for metric in METRICS.values():
@@ -117,6 +121,31 @@ def write_figures(result: Result, directory: str | Path) -> list[Path]:
             if curves(result, metric, AXES[name]):
                 path = folder / f"{metric.name}_vs_{name}.png"
                 written.append(write_figure(plot(result, metric.name, name), path))
+    return [*written, *write_timelines(result, folder)]
+
+
+def write_timelines(result: Result, folder: Path) -> list[Path]:
+    """Write ``timeline_<label>.png`` and ``utilization_<label>.png`` of each algorithm that was traced, of its first seed.
+
+    Args:
+        result: the result.
+        folder: where; it is made if it is needed.
+
+    Returns:
+        The files; no utilization where no bandwidth is limited.
+    """
+    written = []
+    first: dict[str, int] = {}
+    for record in result.records:
+        if record.timeline is not None:
+            first.setdefault(record.algorithm, record.seed)
+    for label, seed in first.items():
+        for draw in (plot_timeline, plot_utilization):
+            with suppress(ParameterError):
+                figure = draw(result, label, seed)
+                folder.mkdir(parents=True, exist_ok=True)
+                path = folder / f"{draw.__name__.removeprefix('plot_')}_{quote(label, safe=' ')}.png"
+                written.append(write_figure(figure, path))
     return written
 
 

@@ -6,8 +6,9 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis as MatplotlibAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -142,6 +143,20 @@ def prepare(axes: Axes) -> None:
     axes.tick_params(which="minor", length=2)
     axes.grid(True, which="major", color="#E4E4E4", linewidth=0.7)
     axes.set_axisbelow(True)
+
+
+def headline(axes: Axes, title: str, handles: Sequence[Artist] | None = None) -> None:
+    """Name a figure on the left above its axes, and place the legend on the right.
+
+    Args:
+        axes: the axes.
+        title: what is shown.
+        handles: of the legend; by default all that has a label.
+    """
+    axes.set_title(title.replace("$", r"\$"), loc="left", fontsize=LABEL_SIZE)
+    shown = axes.get_legend_handles_labels()[0] if handles is None else handles
+    look: dict[str, Any] = {"frameon": False, "fontsize": TICK_SIZE, "columnspacing": 1.2, "borderaxespad": 0.2}
+    axes.legend(handles=shown, loc="lower right", bbox_to_anchor=(1, 1), ncols=max(1, len(shown)), **look)
 
 
 def linear(axis: MatplotlibAxis, *, is_share: bool = False, is_count: bool = False) -> None:

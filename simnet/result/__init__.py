@@ -13,6 +13,7 @@ import pandas as pd
 from simnet.errors import SimnetError
 from simnet.result.files import check_output, metric_columns, read_folder, write_folder, write_records, write_texts
 from simnet.result.record import RunRecord, Status, describe_runs, plain, same
+from simnet.result.trace import write_trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -127,6 +128,28 @@ class Result:
             raise SimnetError(f"state_dict: {label} has no recorded average model; write {key} in the scenario")
         return record.average_model
 
+    def timeline(self, label: str, seed: int | None = None) -> pd.DataFrame:
+        """What the nodes of a run did and what was on its way, and when.
+
+        Args:
+            label: the algorithm's label.
+            seed: the run's seed; by default the first.
+
+        Returns:
+            A table whose first row (``kind`` is ``window``) says from when to when it reaches. The others, by
+            ``start_s``: ``compute``, ``wait`` and ``down`` of a ``node`` at its ``step``, ``wait`` for the nodes named in
+            ``peers``; ``transfer`` (or ``lost``) from ``node`` to ``peers``, with ``bits``, when the first and the last
+            bit left, the latency, and the ``bandwidth`` of the link, the sender's ``uplink`` and the receiver's
+            ``downlink``. Times in s, bandwidths in bit/s; what has not arrived ends at infinity.
+
+        Raises:
+            SimnetError: there is no such run, or it was not traced.
+        """
+        record = self._record(label, seed)
+        if record.timeline is None:
+            raise SimnetError(f"timeline: {label} was not traced; write run: {{trace: true}} in the scenario")
+        return pd.DataFrame(record.timeline)
+
     def plot(self, metric: str | None = None, against: str = "step") -> Figure:
         """One figure: every algorithm's curve of one metric.
 
@@ -143,6 +166,50 @@ class Result:
         from simnet.report.figures import plot  # noqa: PLC0415  the one import upwards: a method for comfort
 
         return plot(self, metric, against)
+
+    def plot_timeline(
+        self, label: str, seed: int | None = None, start: float | None = None, until: float | None = None
+    ) -> Figure:
+        """What every node of a traced run did, and what they sent each other: one row for each node.
+
+        Args:
+            label: the algorithm's label.
+            seed: the run's seed; by default the first.
+            start: from when [s]; by default where the timeline begins.
+            until: to when [s]; by default until half of the nodes have done three steps.
+
+        Returns:
+            A matplotlib figure.
+
+        Raises:
+            SimnetError: there is no such run, or it was not traced.
+            ParameterError: nothing lies between `start` and `until`.
+        """
+        from simnet.report.timeline import plot_timeline  # noqa: PLC0415  a method for comfort, as `plot` is
+
+        return plot_timeline(self, label, seed, start, until)
+
+    def plot_utilization(
+        self, label: str, seed: int | None = None, start: float | None = None, until: float | None = None
+    ) -> Figure:
+        """Which share of each limited bandwidth a traced run used over time.
+
+        Args:
+            label: the algorithm's label.
+            seed: the run's seed; by default the first.
+            start: from when [s]; by default where the timeline begins.
+            until: to when [s]; by default where it ends.
+
+        Returns:
+            A matplotlib figure.
+
+        Raises:
+            SimnetError: there is no such run, or it was not traced.
+            ParameterError: nothing lies between `start` and `until`, or no bandwidth is limited.
+        """
+        from simnet.report.utilization import plot_utilization  # noqa: PLC0415  a method for comfort, as `plot` is
+
+        return plot_utilization(self, label, seed, start, until)
 
     def save(self, directory: str | Path, extra: Callable[[Path], None] | None = None) -> Path:
         """Write one folder; it appears whole or not at all.
@@ -217,6 +284,8 @@ class Result:
     def _write(self, folder: Path) -> None:
         write_texts(folder, self.scenario_yaml, self.environment, self.class_table)
         write_records(folder, self.records, {"complete": self.complete, "planned": self.planned})
+        if any(record.timeline is not None for record in self.records):
+            write_trace(folder / "trace.json", self.name, int(self.scenario["nodes"]), self.records)
 
 
 def _plain_table(table: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,11 @@ from simnet.result.record import RunRecord
 
 FORMAT = 1
 MARKERS = ("summary.json", "scenario.yaml")
-_OWN_FILES = {*MARKERS, "environment.json", "metrics.csv", "models.npz", "average_model.npz", "classes.csv", "figures"}
+_OWN_FILES = {
+    *MARKERS,
+    *("environment.json", "metrics.csv", "models.npz", "average_model.npz", "classes.csv", "figures"),
+    *("timeline.npz", "trace.json"),
+}
 _DAMAGE = (
     AttributeError,
     BadZipFile,
@@ -123,7 +127,7 @@ def write_texts(folder: Path, scenario_yaml: str, environment: object, class_tab
 
 
 def write_records(folder: Path, records: Sequence[RunRecord], head: Mapping[str, Any]) -> None:
-    """Write what the runs left: metrics.csv, summary.json, and the recorded models.
+    """Write what the runs left: metrics.csv, summary.json, and the recorded models and timelines.
 
     Args:
         folder: where.
@@ -132,15 +136,21 @@ def write_records(folder: Path, records: Sequence[RunRecord], head: Mapping[str,
     """
     _write_metrics(folder / "metrics.csv", records)
     models = {_run_key(record): record.models for record in records if record.models is not None}
-    averages = {
-        f"{_run_key(record)}/{quote(name, safe='')}": array
-        for record in records
-        for name, array in (record.average_model or {}).items()
-    }
-    for file, arrays in (("models.npz", models), ("average_model.npz", averages)):
+    averages = _of_all_runs(records, [record.average_model for record in records])
+    timelines = _of_all_runs(records, [record.timeline for record in records])
+    for file, arrays in (("models.npz", models), ("average_model.npz", averages), ("timeline.npz", timelines)):
         if arrays:
             _write_arrays(folder / file, arrays)
     _write_json(folder / "summary.json", {"format": FORMAT, **head, "runs": [_encoded(r.summary) for r in records]})
+
+
+def _of_all_runs(records: Sequence[RunRecord], groups: Sequence[Mapping[str, np.ndarray] | None]) -> dict[str, np.ndarray]:
+    """Named arrays of every run under names that say whose they are."""
+    return {
+        f"{_run_key(record)}/{quote(name, safe='')}": array
+        for record, group in zip(records, groups, strict=True)
+        for name, array in (group or {}).items()
+    }
 
 
 def _cannot_write(directory: str | Path, error: OSError) -> OutputError:
@@ -235,12 +245,12 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         return {name: archive[name] for name in archive.files}
 
 
-def _read_averages(path: Path) -> dict[str, dict[str, np.ndarray]]:
-    averages: dict[str, dict[str, np.ndarray]] = {}
+def _read_groups(path: Path) -> dict[str, dict[str, np.ndarray]]:
+    groups: dict[str, dict[str, np.ndarray]] = {}
     for key, array in _read_arrays(path).items():
         run, name = key.rsplit("/", 1)
-        averages.setdefault(run, {})[unquote(name)] = array
-    return averages
+        groups.setdefault(run, {})[unquote(name)] = array
+    return groups
 
 
 def read_folder(directory: str | Path) -> dict[str, Any]:
@@ -287,14 +297,16 @@ def _read(folder: Path) -> dict[str, Any]:
 def _read_records(folder: Path, runs: list[dict[str, Any]]) -> list[RunRecord]:
     rows = _read_metrics(folder / "metrics.csv")
     models = _read_arrays(folder / "models.npz")
-    averages = _read_averages(folder / "average_model.npz")
+    averages = _read_groups(folder / "average_model.npz")
+    timelines = _read_groups(folder / "timeline.npz")
     records = []
     for run in runs:
         summary = _decoded(run)
         label, seed, status, message = (summary[name] for name in ("algorithm", "seed", "status", "message"))
         record = RunRecord(label, seed, status, message, rows.get((label, seed), []), summary)
         key = _run_key(record)
-        records.append(replace(record, models=models.get(key), average_model=averages.get(key)))
+        arrays: dict[str, Any] = {"models": models, "average_model": averages, "timeline": timelines}
+        records.append(replace(record, **{name: found.get(key) for name, found in arrays.items()}))
     return records
 
 

@@ -24,6 +24,7 @@ class RunRecord:
         summary: nested, as ``summary.json`` has it; who and how it ended are filled in from the other fields.
         models: the nodes' models ``[evaluations, n, D]``, if recorded.
         average_model: the final average model, parameter by parameter, if recorded.
+        timeline: the columns of the simulated timeline (see `Result.timeline`), if recorded.
 
     Example:
         >>> record = RunRecord("dpsgd", 1, "done", "", [{"step": 0, "accuracy": 0.1}], {"steps": 0})
@@ -39,6 +40,7 @@ class RunRecord:
     summary: dict[str, Any]
     models: np.ndarray | None = None
     average_model: dict[str, np.ndarray] | None = None
+    timeline: dict[str, np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         """Bring everything into the plain shape that survives a file."""

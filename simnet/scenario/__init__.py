@@ -11,11 +11,11 @@ from simnet.scenario.schema_compute import (
     Device,
     Diurnal,
     Jitter,
+    PaceTrace,
     PerNumber,
     Slowdown,
     Stragglers,
     TimesFile,
-    Trace,
 )
 from simnet.scenario.schema_faults import (
     Crash,
@@ -31,7 +31,7 @@ from simnet.scenario.schema_faults import (
 from simnet.scenario.schema_links import Positions, Shared
 from simnet.scenario.schema_network import Messages, Mixing, Network, Topology
 from simnet.scenario.schema_problem import DataSet, Factory, Model, Partition, Problem, Quadratic
-from simnet.scenario.schema_run import AlgorithmEntry, Deadline, Record, Run, Wait
+from simnet.scenario.schema_run import AlgorithmEntry, Deadline, Record, Run, Trace, Wait
 from simnet.scenario.signature import AlgorithmSchemas, parameters_model
 from simnet.scenario.varying import Schedule, TraceFile, Varying
 
@@ -63,6 +63,7 @@ __all__ = [
     "Model",
     "Network",
     "NetworkPartition",
+    "PaceTrace",
     "Partition",
     "PerNode",
     "PerNumber",

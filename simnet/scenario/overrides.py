@@ -18,6 +18,9 @@ WORDS: Mapping[Location, str] = {
 }
 """The key that a bare word stands for."""
 
+SWITCHES: frozenset[Location] = frozenset({("run", "trace")})
+"""What `true` turns on with all its defaults."""
+
 RIVALS: Mapping[Location, str] = {
     ("seed",): "seeds",
     ("seeds",): "seed",
@@ -116,7 +119,7 @@ def _no_item(here: Sequence[Any], location: Location, key: int | str) -> str:
 
 def _opened(value: Any, location: Location) -> Any:
     """What can take a key: an absent part is a new mapping, a bare word the mapping that it stands for."""
-    if value is None:
+    if value is None or (location in SWITCHES and isinstance(value, bool)):
         return {}
     if isinstance(value, str) and location in WORDS:
         return {WORDS[location]: value}

@@ -218,6 +218,16 @@ class Scenario(Part):
             )
         return algorithms
 
+    @field_validator("run")
+    @classmethod
+    def _check_trace(cls, run: Run, info: ValidationInfo) -> Run:
+        nodes, traced = info.data.get("nodes", MAX_NODES), (run.trace and run.trace.nodes) or ()
+        for i, node in enumerate(traced):
+            if node >= nodes:
+                found = f"found node {node}; allowed: 0 to {nodes - 1}, since nodes is {nodes}"
+                raise refusal((("trace", "nodes", i), found))
+        return run
+
     @field_validator("targets", mode="wrap")
     @classmethod
     def _check_metrics(cls, given: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> dict[str, float]:

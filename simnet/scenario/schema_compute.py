@@ -157,7 +157,7 @@ class TimesFile(Part):
     then: Continuation = "repeat"
 
 
-class Trace(Part):
+class PaceTrace(Part):
     """A factor on compute times that changes with simulated time: lines of ``time in s, factor``.
 
     Args:
@@ -289,7 +289,7 @@ class Compute(Part):
     jitter: Jitter | None = None
     factors: tuple[Positive, ...] | None = None
     stragglers: Stragglers | None = None
-    trace: Trace | None = None
+    trace: PaceTrace | None = None
     slowdowns: Annotated[tuple[Slowdown, ...], OneOrMore()] | None = None
     diurnal: Diurnal | None = None
     per_number: PerNumber | None = None

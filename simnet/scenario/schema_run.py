@@ -20,9 +20,10 @@ from pydantic import (
 
 from simnet.errors import ParameterError
 from simnet.part import Part
-from simnet.scenario.quantities import PositiveSeconds, Text
+from simnet.scenario.quantities import PositiveSeconds, Seconds, Text
 from simnet.scenario.signature import ENTRY_KEYS, AlgorithmSchemas
 from simnet.sentences import Complaint, nearest, refusal, sentences, shown, unknown_key
+from simnet.units import seconds_to_text
 
 
 class Deadline(Part):
@@ -132,6 +133,40 @@ class _Nothing(Part):
     """The parameters of an algorithm that is not known."""
 
 
+class Trace(Part):
+    """The part of a run whose timeline is recorded: ``{from: 0 s, until: 10 s, nodes: [0, 1], most_events: 50000}``.
+
+    Args:
+        start: nothing before this simulated time [s]; the key in the scenario is ``from``.
+        until: nothing after it [s]; None: to the end.
+        nodes: only these, and what they send and receive; None: all.
+        most_events: of one run; the timeline of a run ends where it has as many.
+    """
+
+    start: Annotated[Seconds, Field(alias="from", description="nothing before this simulated time")] = 0.0
+    until: PositiveSeconds | None = None
+    nodes: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
+    most_events: Annotated[int, Field(ge=1)] = 50_000
+
+    @field_validator("until")
+    @classmethod
+    def _check_order(cls, until: float | None, info: ValidationInfo) -> float | None:
+        start = info.data.get("start", 0.0)
+        if until is not None and until <= start:
+            raise refusal(((), f"found {seconds_to_text(until)}; allowed: more than from, which is {seconds_to_text(start)}"))
+        return until
+
+
+def _read_trace(given: Any) -> Any:
+    if isinstance(given, bool):
+        return Trace() if given else None
+    if given is None or isinstance(given, Trace):
+        return given
+    if isinstance(given, Mapping):
+        return Trace.model_validate(given)
+    raise refusal(((), f"found {shown(given)}; allowed: true, false, or {{from: 0 s, until: 10 s}}"))
+
+
 class Run(Part):
     """When a run ends, and how often it is looked at.
 
@@ -141,6 +176,7 @@ class Run(Part):
         simulated_time: on the clock [s]. The budget that is used up first ends the run.
         evaluate_every: steps between evaluations; by default a fiftieth of ``steps``, or 10 without ``steps``.
         wait: whose messages an exchange waits for.
+        trace: whether its timeline is recorded, and which part of it; None: it is not.
     """
 
     steps: Annotated[int, Field(ge=1)] | None = None
@@ -148,6 +184,7 @@ class Run(Part):
     simulated_time: PositiveSeconds | None = None
     evaluate_every: Annotated[int, Field(ge=1)] = 10
     wait: Wait = "all"
+    trace: Annotated[Trace | None, BeforeValidator(_read_trace, json_schema_input_type=bool | Trace | None)] = None
 
     @classmethod
     def spelled_out(cls, given: Any, info: ValidationInfo) -> Any:
