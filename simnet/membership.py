@@ -60,6 +60,7 @@ class MembershipObserver(Observer):
             self.missing[step].discard(node.id)
             if not self.missing[step]:
                 self._finish(self.snapshots[step])
+        self._end_if_nothing_is_left()
 
     def joined(self, node: Node) -> None:
         """A node is in the network from its present step on.
@@ -71,6 +72,13 @@ class MembershipObserver(Observer):
         for step, missing in self.missing.items():
             if step > node.step:
                 missing.add(node.id)
+        self._end_if_nothing_is_left()
+
+    def _end_if_nothing_is_left(self) -> None:
+        """Ends a run whose last step nobody will complete any more: all members have begun anew after it."""
+        all_done = all(self.nodes[i].step >= self.last_step for i in self.members)
+        if self.members and all_done and not self.asynchronous and not self.finished:
+            self.out_of_time()
 
     def furthest_step(self) -> int:
         """The largest step that a member has begun."""
@@ -281,7 +289,7 @@ class Lifecycle:
                     break
         node.x = model
         if not self.observer.asynchronous:
-            node.step = max(node.step, step) + 1
+            node.step = int(min(max(node.step, step) + 1, self.observer.last_step))
         self.observer.joined(node)
         self._at_last(node)
         yield from self.program(node)

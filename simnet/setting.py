@@ -31,7 +31,7 @@ from simnet.graph import (
 )
 from simnet.node import Surroundings
 from simnet.problems import Problem, build_problem
-from simnet.scenario import AlgorithmEntry, Constant, Deadline, Scenario, TimesFile
+from simnet.scenario import AlgorithmEntry, Constant, Deadline, Scenario, TimesFile, is_fatal
 from simnet.scenario import Compute as ComputeSpec
 from simnet.scenario import Network as NetworkSpec
 
@@ -273,6 +273,8 @@ def check_machines(scenario: Scenario, seed: int, entries: list[Entry], complain
     with complaints.about("network"):
         network = scenario.network or NetworkSpec()
         link_parameters(network, scenario.nodes, scenario.nodes + needs_server, seed, scenario.base)
+    with complaints.about("faults"):
+        Outages(scenario.faults, scenario.nodes, (), seed, scenario.base)
 
 
 def check_compute(scenario: Scenario, seed: int, complaints: Complaints) -> None:
@@ -321,6 +323,11 @@ def check_algorithm(
         others = [f"wait: {w}" for w in entry.tolerates if w != "all"]
         advice = " or ".join(["then: retransmit", *others])
         complain(f"{named.label} needs every message, but network.loss lets some of them drop; use {advice}")
+    fatal = next((i for i, fault in enumerate(scenario.faults) if is_fatal(fault)), None)
+    if fatal is not None and rule == "all" and not entry.asynchronous and not entry.pooled:
+        others = [f"wait: {w}" for w in entry.tolerates if w != "all"]
+        advice = " or ".join(["faults that end, with state: kept", *others])
+        complain(f"{named.label} waits for all neighbors, but faults.{fatal} takes some of them out of step; use {advice}")
     if (entry.asynchronous or rule == "none") and not entry.pooled and not takes_time(scenario):
         complain(f"{named.label} never waits for a round, so gradients that take no time would never end; give compute.time")
     if entry.doubly_stochastic and entry.uses_topology and weights is not None and not is_doubly_stochastic(weights):  # type: ignore[arg-type]

@@ -90,7 +90,7 @@ class Downtime:
 
     def up_again(self, time: float) -> float:
         """The first moment from `time` on at which it is up; infinite if there is none."""
-        spell = self.at(time)
+        spell = self.at(time) if time < inf else None
         return time if spell is None else spell.end
 
     def next_fatal(self, time: float) -> Spell | None:

@@ -50,6 +50,7 @@ class Unreliable:
         outages: which nodes and links are down when; None: none ever is.
 
     Attributes:
+        delivered_messages: attempts that got through.
         lost_messages: attempts that were lost, as far as their time of arrival has come.
         undelivered: messages that will never arrive.
         retransmitted: attempts that were made after a loss.
@@ -69,6 +70,7 @@ class Unreliable:
         self.losses = losses or (lambda _: repeat(False))
         self.timeout = timeout
         self.outages = outages
+        self.delivered_messages = 0
         self.lost_messages = 0
         self.undelivered = 0
         self.retransmitted = 0
@@ -83,13 +85,15 @@ class Unreliable:
         except KeyError:
             draws = self._draws[link.priority] = self.losses(link)
         is_lost = next(draws)
-        if is_lost or self.outages is not None:
-            transfer = Attempt(link, transfer, extra, is_lost, self.clock._now, (self._arrive,))
-        self.below(link, transfer, extra)
+        self.below(link, Attempt(link, transfer, extra, is_lost, self.clock._now, (self._arrive,)), extra)
 
     def counters(self) -> dict[str, float]:
         """What was lost, and what was sent again."""
-        lost = {"lost_messages": self.lost_messages, "undelivered_messages": self.undelivered}
+        lost = {
+            "delivered_messages": self.delivered_messages,
+            "lost_messages": self.lost_messages,
+            "undelivered_messages": self.undelivered,
+        }
         again = {"retransmitted": self.retransmitted, "retransmitted_bits": self.retransmitted_bits}
         return {**lost, **(again if self.timeout is not None else {})}
 
@@ -105,6 +109,7 @@ class Unreliable:
         link, transfer, outages = attempt.link, attempt.of, self.outages
         ends = link.sender, link.receiver
         if not attempt.is_lost and (outages is None or outages.was_up(*ends, attempt.sent, self.clock._now)):
+            self.delivered_messages += 1
             for callback in transfer.callbacks:
                 callback(transfer)
             return

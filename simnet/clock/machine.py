@@ -338,12 +338,12 @@ class Machine:
         receipt.complete(None)
 
     def answer_waiting(self, chain: Cause) -> None:
-        """Answers the questions that had to wait.
+        """Answers the questions that had to wait, unless this machine has not begun yet.
 
         Args:
             chain: what led to this moment.
         """
-        while self.questions:
+        while self.questions and not self.is_absent:
             self._reply(self.questions.popleft(), chain)
 
     def fetched(self, question: Message) -> None:

@@ -106,7 +106,7 @@ class Outages:
             before = time
             for downtime in downtimes:
                 time = downtime.up_again(time)
-        if any(spell.is_fatal for end in ends for spell in end.between(since, time)):
+        if time < inf and any(spell.is_fatal for end in ends for spell in end.between(since, time)):
             return inf
         return time
 
@@ -135,25 +135,44 @@ def spells_of_nodes(
     Yields:
         (node, its spells in order, the last moment at which a fatal one may start [s]).
     """
-    spell: Spell | None = None
     match fault:
-        case Crash():
-            spell = Spell(fault.at, inf if fault.until is None else fault.until, fault.state)
-        case Join():
-            spell = Spell(0.0, fault.at, fault.state)
-        case Leave():
-            spell = Spell(fault.at, inf)
+        case Crash() | Join() | Leave():
+            spell = spell_of(fault)
+            for node in fault.nodes:
+                yield node, [spell], spell.start if spell.is_fatal else -inf
         case RandomCrashes():
             last = -inf if fault.state == "kept" else inf
             for node in range(num_nodes) if fault.nodes is None else fault.nodes:
                 yield node, random_spells(fault.up, fault.down, fault.state, seed, "crashes", number, node), last
         case FaultTrace():
-            for node, spells in read_trace(fault, num_nodes, folder).items():
+            try:
+                trace = read_trace(fault, num_nodes, folder)
+            except ParameterError as error:
+                raise ParameterError(f"{number}.{error}") from error
+            for node, spells in trace.items():
                 yield node, spells, max((spell.start for spell in spells if spell.is_fatal), default=-inf)
-    if spell is not None:
-        assert isinstance(fault, Crash | Join | Leave)
-        for node in fault.nodes:
-            yield node, [spell], spell.start if spell.is_fatal else -inf
+
+
+def spell_of(fault: Crash | Join | Leave) -> Spell:
+    """The one spell that a fault means for each of its nodes.
+
+    Args:
+        fault: one entry of ``faults``.
+
+    Returns:
+        The spell.
+
+    Example:
+        >>> spell_of(Join(nodes=(3,), at="2 s"))
+        Spell(start=0.0, end=2.0, state='neighbor')
+    """
+    match fault:
+        case Crash():
+            return Spell(fault.at, inf if fault.until is None else fault.until, fault.state)
+        case Join():
+            return Spell(0.0, fault.at, fault.state)
+        case Leave():
+            return Spell(fault.at, inf)
 
 
 def spells_of_links(
@@ -225,8 +244,8 @@ def read_trace(fault: FaultTrace, num_nodes: int, folder: Path) -> dict[int, lis
         known = spells.setdefault(node, [])
         is_down = bool(known) and known[-1].end == inf
         if is_up == (not is_down) or (known and time < known[-1].start):
-            raise ParameterError(f"path: found {','.join(row)!r} in row {line} of {fault.path}; "
-                                 "each node goes down and up by turns, in the order of time, down first")
+            found = f"path: found {','.join(row)!r} in row {line} of {fault.path}"
+            raise ParameterError(f"{found}; each node goes down and up by turns, in the order of time, down first")
         if is_up:
             known[-1] = Spell(known[-1].start, time, fault.state)
         else:

@@ -27,6 +27,7 @@ from simnet.scenario.schema_faults import (
     NetworkPartition,
     RandomCrashes,
     RandomOutages,
+    is_fatal,
 )
 from simnet.scenario.schema_links import Positions, Shared
 from simnet.scenario.schema_network import Messages, Mixing, Network, Topology
@@ -90,6 +91,7 @@ __all__ = [
     "TraceFile",
     "Varying",
     "Wait",
+    "is_fatal",
     "json_schema",
     "load",
     "load_text",

@@ -149,6 +149,24 @@ Fault = Annotated[
 ]
 
 
+def is_fatal(fault: Fault) -> bool:
+    """Whether a fault takes a node out of the network, or lets it come back without what it had received.
+
+    Args:
+        fault: one entry of ``faults``.
+
+    Returns:
+        True if neighbors that wait for all could wait in vain.
+
+    Example:
+        >>> is_fatal(Crash(nodes=(3,), at="1 s", until="2 s")), is_fatal(Leave(nodes=(3,), at="1 s"))
+        (False, True)
+    """
+    if isinstance(fault, Crash):
+        return fault.until is None or fault.state != "kept"
+    return isinstance(fault, Join | Leave) or (isinstance(fault, RandomCrashes | FaultTrace) and fault.state != "kept")
+
+
 def misfits(fault: Fault, nodes: int) -> list[Complaint]:
     """What cannot be of a fault, in a network of so many nodes.
 
@@ -160,7 +178,7 @@ def misfits(fault: Fault, nodes: int) -> list[Complaint]:
         Complaints, each with the place of its key in the entry.
 
     Example:
-        >>> misfits(Leave(nodes=(3, 9), at=1.0), 4)
+        >>> misfits(Leave(nodes=(3, 9), at="1 s"), 4)
         [(('nodes', 1), 'found node 9; allowed: 0 to 3, since nodes is 4')]
     """
     wrong = [

@@ -95,6 +95,7 @@ def test_what_sending_again_takes(num_losses: int, sharing: str, timeout: float)
     clock.run_until()
     assert arrived == [pytest.approx(1 + (num_losses + 1) * 2.5 + num_losses * timeout)]
     assert layer.counters() == {
+        "delivered_messages": 1,
         "lost_messages": num_losses,
         "undelivered_messages": 0,
         "retransmitted": num_losses,
