@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -79,44 +77,16 @@ def _is_heading(line: str) -> bool:
     return not any(re.match(r"\s*[+-]?\.?\d", cell) for cell in line.split(","))
 
 
-def check_trace(key: str, file: str, table: Floats) -> None:
-    """Refuses a trace of factors that is none.
+def check_times(key: str, file: str, times: Floats) -> None:
+    """Refuses times of a trace that are none.
 
     Args:
         key: where the file is named, for complaints.
         file: its path.
-        table: lines of time and factor.
+        times: in s.
 
     Raises:
-        ParameterError: if times do not ascend from 0, or a factor is not positive.
+        ParameterError: if they do not ascend from 0.
     """
-    times, factors = table.T
     if times[0] != 0 or (np.diff(times) <= 0).any():
-        raise ParameterError(f"{key}: the times in {file} must ascend from 0; found {times[0]:g} first")
-    if (factors <= 0).any():
-        raise ParameterError(f"{key}: found the factor {factors.min():g} in {file}; positive ones are needed")
-
-
-def trace(table: Floats, then: str) -> Iterator[tuple[float, float]]:
-    """The pieces of a trace.
-
-    Args:
-        table: lines of time [s] and factor.
-        then: ``hold`` the last factor, or ``repeat`` all; the last factor then lasts as long as the one before it.
-
-    Yields:
-        Pairs: from when on [s], and the factor from then on.
-
-    Example:
-        >>> square = np.array([[0.0, 1.0], [2.0, 3.0]])
-        >>> pieces = trace(square, "repeat")
-        >>> [next(pieces) for _ in range(4)]
-        [(0.0, 1.0), (2.0, 3.0), (4.0, 1.0), (6.0, 3.0)]
-    """
-    rows: list[tuple[float, float]] = [(time, factor) for time, factor in table.tolist()]
-    if then == "hold" or len(rows) == 1:
-        yield from rows
-        return
-    period = 2 * rows[-1][0] - rows[-2][0]
-    for cycle in count():
-        yield from ((time + cycle * period, factor) for time, factor in rows)
+        raise ParameterError(f"{key}: found times in {file} that do not ascend from 0; let the first row start at 0")

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from scipy.special import ndtr
 
-from simnet.clock.columns import check_trace, read_columns, trace
+from simnet.clock.columns import check_times, read_columns
 from simnet.clock.pace import Piece, UnevenTimes, paces
+from simnet.clock.series import Series
 from simnet.errors import ParameterError
 from simnet.scenario import Compute, TimesFile
 from simnet.streams import stream
@@ -178,10 +179,16 @@ def traces(spec: Compute, num_nodes: int, folder: Path) -> list[Iterator[Piece]]
     """
     if spec.trace is None:
         return None
-    tables = read_columns("trace.file", spec.trace.file, num_nodes, folder, lead=1)
-    for table in tables:
-        check_trace("trace.file", spec.trace.file, table)
-    return [trace(table, spec.trace.then) for table in tables]
+    found: list[Iterator[Piece]] = []
+    for table in read_columns("trace.file", spec.trace.file, num_nodes, folder, lead=1):
+        times, factors = table.T
+        check_times("trace.file", spec.trace.file, times)
+        if (factors <= 0).any():
+            file, least = spec.trace.file, factors.min()
+            raise ParameterError(f"trace.file: found the factor {least:g} in {file}; positive ones are needed")
+        series = Series.of(tuple(times.tolist()), tuple(factors.tolist()), spec.trace.then == "repeat")
+        found.append(chain([(0.0, series.at(0.0))], series.changes(0.0)))
+    return found
 
 
 def jittered(mean: float, spread: float, draw: Draw, rng: np.random.Generator) -> Iterator[float]:

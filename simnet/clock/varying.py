@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
+from simnet.clock.columns import check_times, read_table
 from simnet.clock.parameters import LinkParameters
 from simnet.clock.series import Series, as_series
 from simnet.errors import ParameterError
@@ -50,7 +49,7 @@ def link_parameters(
 
 
 def read_trace(trace: TraceFile, folder: Path) -> Series:
-    """The series in a trace file: CSV without header, time [s] and value in each row.
+    """The series in a trace file: CSV, time [s] and value in each row.
 
     Args:
         trace: path, unit, and what comes after the last row.
@@ -62,19 +61,14 @@ def read_trace(trace: TraceFile, folder: Path) -> Series:
     Raises:
         ParameterError: if the file cannot be read, or holds anything else than times that ascend from 0 and values >= 0.
     """
-    try:
-        rows = np.loadtxt(folder / trace.trace, delimiter=",", ndmin=2)
-    except (OSError, ValueError) as error:
-        raise ParameterError(f"trace: cannot read {trace.trace}: {error}") from error
-    if not len(rows) or rows.shape[1] != 2:
+    rows = read_table("trace", trace.trace, folder)
+    if rows.shape[1] != 2:
         shape = " x ".join(map(str, rows.shape))
         raise ParameterError(f"trace: found {shape} numbers in {trace.trace}; rows of two are needed: time in s, value")
     times, values = rows.T
-    if times[0] != 0 or not (np.isfinite(times).all() and (np.diff(times) > 0).all()):
-        raise ParameterError(f"trace: found times in {trace.trace} that do not ascend from 0; let the first row start at 0")
-    is_wrong = ~np.isfinite(values) | (values < 0)
-    if is_wrong.any():
-        raise ParameterError(f"trace: found {values[is_wrong][0]} in {trace.trace}; values of at least 0 are needed")
+    check_times("trace", trace.trace, times)
+    if (values < 0).any():
+        raise ParameterError(f"trace: found {values.min():g} in {trace.trace}; values of at least 0 are needed")
     return Series.of(tuple(times.tolist()), tuple((values * trace.scale).tolist()), trace.then == "repeat")
 
 

@@ -34,7 +34,7 @@ class Varying(Part):
 
 
 class TraceFile(Varying):
-    """A CSV file of two columns without header: time in s, value.
+    """A CSV file of two columns: time in s, value; a first line of words is a heading, lines that begin with # are left out.
 
     Args:
         trace: its path, relative to the scenario's folder.

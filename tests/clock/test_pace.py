@@ -237,8 +237,8 @@ def test_recorded_times_are_taken_one_after_the_other(tmp_path: Path) -> None:
     ("text", "keys", "complaint"),
     [
         ("0,1,2,3\n", "trace", "trace.file: found 4 columns in x.csv; 2 or 3 are needed"),
-        ("1,1\n", "trace", "trace.file: the times in x.csv must ascend from 0; found 1 first"),
-        ("0,1\n5,1\n5,2\n", "trace", "trace.file: the times in x.csv must ascend from 0"),
+        ("1,1\n", "trace", "trace.file: found times in x.csv that do not ascend from 0; let the first row start at 0"),
+        ("0,1\n5,1\n5,2\n", "trace", "trace.file: found times in x.csv that do not ascend from 0"),
         ("0,0\n", "trace", "trace.file: found the factor 0 in x.csv; positive ones are needed"),
         ("a,b\n", "trace", "trace.file: found no numbers"),
         ("0,nan\n", "trace", "trace.file: found no numbers, or some that are not finite"),
