@@ -18,6 +18,11 @@ from simnet.execution import Run
 from simnet.progress import Silent
 from simnet.simulation import prepare
 
+TRANSFERS: dict[str, Callable[[int], int]] = {
+    "ring": lambda n: 2 * n,
+    "complete": lambda n: n * (n - 1),
+    "star": lambda n: 2 * (n - 1),
+}
 RULES = ("none", "queue", "fair")
 IN_STEP: dict[str, Any] = {}
 JITTERED = {"time": "10 ms", "jitter": {"lognormal": 0.5}}
@@ -67,7 +72,7 @@ def main() -> None:
     options = parser.parse_args()
     measure.one_thread()
     rows: list[measure.Row] = []
-    for topology, n, steps in (("ring", options.nodes, options.steps), ("complete", 64, 1)):
+    for topology, n, steps in (("ring", options.nodes, options.steps), ("complete", 64, 1), ("star", 500, 1)):
         for told, compute in (("in step", IN_STEP), ("jittered", JITTERED)):
             for nics in ("equal", "unequal"):
                 runs = {
@@ -75,7 +80,7 @@ def main() -> None:
                 }
                 figures = measure.interleaved(runs, options.repeats)
                 rates = {f"{rule} [transfers/s]": 1 / seconds for rule, seconds in measure.best(figures).items()}
-                per_round = min(figures["fair"]) * n * (2 if topology == "ring" else n - 1)
+                per_round = min(figures["fair"]) * TRANSFERS[topology](n)
                 rows.append(
                     {
                         "topology": f"{topology}, n = {n}",

@@ -28,7 +28,7 @@ def time_of_nodes(nodes: Sequence[Node], end_s: float) -> dict[str, list[Any]]:
     """
     waited = [waited_s(node, end_s) for node in nodes]
     return {
-        "computing_s": [node.busy_s - max(0.0, node.busy_until - end_s) for node in nodes],
+        "computing_s": [node.computed_s(end_s) for node in nodes],
         "waiting_s": [sum(seconds.values(), 0.0) for seconds in waited],
         "sending_s": [sending_s(node) for node in nodes],
         "down_s": [node.down_s(end_s) for node in nodes],
@@ -36,21 +36,22 @@ def time_of_nodes(nodes: Sequence[Node], end_s: float) -> dict[str, list[Any]]:
     }
 
 
-def waited_s(machine: Machine, end_s: float) -> dict[int, float]:
-    """How long a machine has waited for each other one, the wait that the end of the run cuts short included.
+def waited_s(node: Node, end_s: float) -> dict[int, float]:
+    """How long a node has waited for each other machine, the wait that the end of the run cuts short included.
 
     Args:
-        machine: who waited.
+        node: who waited.
         end_s: when the run ended [s].
 
     Returns:
         Seconds by machine.
     """
-    waited = dict(machine.waited_s)
-    idle_s = end_s - max(machine.chain[2], machine.busy_until)
-    awaited = machine.awaited()
-    if awaited and idle_s > 0:
-        waited[awaited[0]] = waited.get(awaited[0], 0.0) + idle_s
+    waited = dict(node.waited_s)
+    idle_since = max(node.chain[2], node.busy_until)
+    awaited = node.awaited()
+    if awaited and idle_since < end_s:
+        down_s = node.down_s(end_s) - node.down_s(idle_since)
+        waited[awaited[0]] = waited.get(awaited[0], 0.0) + max(0.0, end_s - idle_since - down_s)
     return waited
 
 

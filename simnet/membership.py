@@ -40,7 +40,7 @@ class MembershipObserver(Observer):
     """
 
     def begin(self, nodes: Sequence[Node]) -> None:
-        """Looks at all nodes before the first step; those that are not there yet count as well, if nobody else does.
+        """Looks at the nodes that are there before the first step; at all, if nobody is.
 
         Args:
             nodes: all of them, node i at place i.
@@ -59,6 +59,7 @@ class MembershipObserver(Observer):
         for step in sorted(self.snapshots):
             self.missing[step].discard(node.id)
             if not self.missing[step]:
+                self.snapshots[step].time_s = node.now  # only now nobody is to come any more
                 self._finish(self.snapshots[step])
         self._end_if_nothing_is_left()
 
@@ -138,6 +139,16 @@ class MortalNode(Node):
     def _first_kept(self, since: float, until: float) -> Spell | None:
         spells = self.downtime.between(since, until)
         return next((spell for spell in spells if not spell.is_fatal and since < spell.end and spell.start < until), None)
+
+    def computed_s(self, until: float) -> float:
+        """How long this node has computed; of a gradient under way, what is over or in vain counts.
+
+        Args:
+            until: from the start until then [s]; no earlier than now.
+        """
+        ahead = [spell for spell in self.downtime.between(until, self.busy_until) if not spell.is_fatal]
+        down = sum(max(0.0, min(spell.end, self.busy_until) - max(spell.start, until)) for spell in ahead)
+        return super().computed_s(until) + down
 
     def down_s(self, until: float) -> float:
         """How long this node has been down, or not there.

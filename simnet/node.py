@@ -211,7 +211,7 @@ class Node(Machine):
             then: what to do with the reply, before anything else happens here.
 
         Returns:
-            An event to yield; its value is the reply, or None if the neighbor is gone for good (then `then` is not called).
+            An event to yield; its value is the reply, or None if that will never come (then `then` is not called).
 
         Raises:
             AlgorithmError: if an earlier question is still without reply.
@@ -348,10 +348,18 @@ class Node(Machine):
         """
         return 0.0
 
+    def computed_s(self, until: float) -> float:
+        """How long this node has computed.
+
+        Args:
+            until: from the start until then [s]; no earlier than now.
+        """
+        return self.busy_s - max(0.0, self.busy_until - until)
+
     def forget(self) -> None:
         """Loses all but its model: what it has received, what it waits for, the gradient under way."""
         super().forget()
-        self.busy_s -= max(0.0, self.busy_until - self.now)
+        self.busy_s = self.computed_s(self.now)
         self.busy_until = min(self.busy_until, self.now)
 
     def digest(self) -> bytes:

@@ -111,6 +111,7 @@ class ChargedNode(Node):
         super().__init__(*machine, **arguments)
         self.network: Any = Departures(self.network)
         self.charged_s = 0.0
+        self._last_start = 0.0
         num_numbers = self.vector_bits / self.number_bits
         self._compress_s = costs.compress * num_numbers
         self._mix_s = costs.mix * num_numbers
@@ -127,7 +128,18 @@ class ChargedNode(Node):
     def gradient(self, x: Vector) -> ComputeEvent:
         """As of any node, once all that was compressed and mixed before is done."""
         self.busy_until = max(self.busy_until, self.network.ready_at)
-        return super().gradient(x)
+        event = super().gradient(x)
+        self._last_start = event.start
+        return event
+
+    def computed_s(self, until: float) -> float:
+        """As of any node; what it spends on compressing and mixing before its last gradient is no part of that."""
+        return super().computed_s(max(until, self._last_start))
+
+    def forget(self) -> None:
+        """As any node; what it still had to compress or mix is lost, too."""
+        super().forget()
+        self.network.ready_at = min(self.network.ready_at, self.clock.now)
 
     def mix(self, own: Vector, received: Mapping[int, Vector]) -> Vector:
         """As of any node; a cost for each number of each vector."""

@@ -78,7 +78,7 @@ class Snapshot:
     def _count(self, node: Node) -> None:
         self.bits_sent += node.bits_sent
         self.gradients += node.gradients - (node.busy_until > node.now)
-        self.busy_s += node.busy_s - max(0.0, node.busy_until - node.now)
+        self.busy_s += node.computed_s(node.now)
 
     def models(self) -> list[Row]:
         """The models in the order of the nodes."""
@@ -141,8 +141,7 @@ class Observer:
             nodes: all of them, node i at place i.
         """
         self.nodes = nodes
-        for node in nodes:
-            self.latest.add(node)
+        self.latest = self._snapshot_now(0)
         self._end_if(not self.evaluate(self.latest))
 
     def wants_step(self, node: Node) -> bool:
@@ -170,7 +169,7 @@ class Observer:
             step, rest = divmod(self.total_steps, len(self.nodes))
             if not rest and self._is_due(step):
                 self._reach(self._snapshot_now(step))
-        elif self.sees_all or not node.step % self.evaluate_every % self.compute_every or node.step == self.last_step:
+        elif node.step > self.latest.step and (self.sees_all or self._is_due(node.step)):  # who returns may be far behind
             snapshot = self.snapshots.get(node.step) or self._begin_snapshot(node.step)
             snapshot.add(node)
             if self._is_complete(snapshot, node):

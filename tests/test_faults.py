@@ -236,7 +236,13 @@ def test_whatever_fails_nothing_is_lost_forgotten_or_unexplained(source: dict[st
     if record.status == "stalled":
         assert "nothing can happen any more" in record.message
         assert "for good" in record.message or "before their budget" in record.message
-    assert record.metrics[0]["step"] == 0  # what was found is there
+    looked = [row["step"] for row in record.metrics]
+    assert looked == sorted({0, *looked})  # what was found is there, once
+    assert all(-1e-9 <= row["idle_share"] <= 1 for row in record.metrics)
+    told = record.summary["nodes"]
+    for computing, waiting, down in zip(told["computing_s"], told["waiting_s"], told["down_s"], strict=True):
+        assert min(computing, waiting, down) > -1e-9
+        assert computing + waiting + down <= run_.clock.now + 1e-6
     (layer,) = [layer for layer in run_.network.layers if isinstance(layer, Unreliable)]
     attempts = record.summary["messages"] + layer.retransmitted
     assert attempts >= layer.delivered_messages + layer.lost_messages

@@ -52,6 +52,24 @@ def test_compressing_delays_the_message() -> None:
     assert found == pytest.approx([0, 5.8, 12.4, 19.0, 25.6, 32.2])  # 0.8 s, 5 s; from then on 0.8 s more for the neighbors'
 
 
+def test_a_gradient_that_waits_for_its_turn_has_not_been_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients and mixing take turns; evaluations come at any moment of the other nodes."""
+    begun, original = [], Node.gradient
+
+    def gradient(node: Node, x: Any) -> Any:
+        begun.append(original(node, x))
+        return begun[-1]
+
+    monkeypatch.setattr(Node, "gradient", gradient)
+    given = source("dpsgd", mix="500 ms")
+    given["compute"]["factors"] = [1, 2, 3]
+    record = prepared(given | {"run": {"wait": "none", "steps": 6, "evaluate_every": 1}}).execute()
+    for row in record.metrics[1:]:
+        time = row["time_s"]
+        computed = sum(max(0.0, min(event.end, time) - event.start) for event in begun)
+        assert row["idle_share"] == pytest.approx(1 - computed / (3 * time))
+
+
 def test_an_algorithm_without_mixing_and_kernels_pays_nothing() -> None:
     assert ends("allreduce", mix="1 s", compress="1 s") == ends("allreduce")
 

@@ -12,6 +12,7 @@ from statistics import fmean
 import networkx as nx
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 import simnet
 from simnet.scenario import PRESETS
@@ -102,6 +103,66 @@ def test_without_tracking_the_nodes_own_models_never_get_there() -> None:
     runs = [r.summary["targets"]["node_accuracy_mean"]["step"] for r in result.records if r.algorithm == "dpsgd"]
     assert runs == [float("inf")] * 3
     assert mean_to(result, "detag", "step", "node_accuracy_mean") == pytest.approx(243, rel=SLACK)
+
+
+QUIET_S = 20.0
+
+
+def reached_s(result: simnet.Result, label: str) -> list[float]:
+    """When each seed's run reaches 90 % accuracy [s]."""
+    return [r.summary["targets"]["accuracy"]["time_s"] for r in result.records if r.algorithm == label]
+
+
+@cache
+def without_the_crash() -> simnet.Result:
+    return simnet.run(find("crash"), overrides={"faults": []})
+
+
+@cache
+def with_a_neighbors_model() -> simnet.Result:
+    source = YAML(typ="safe").load(find("crash"))
+    source["algorithms"] = source["algorithms"][2:]  # those that do not wait for all
+    return simnet.run(source, overrides={"faults.0.state": "neighbor"})
+
+
+def test_the_other_columns_of_the_crash_are_those_of_runs() -> None:
+    pair = r" +([\d.]+) +([\d.]+)"
+    rows = re.findall(rf"^#   ([\w-]+) +[\d.]+ +[\d.]+{pair}(?:{pair})?", comment(find("crash")), re.MULTILINE)
+    assert [label for label, *_ in rows] == run(find("crash")).labels
+    for label, *columns in rows:
+        results = [without_the_crash(), *[with_a_neighbors_model()] * bool(columns[-1])]
+        found = [mean_to(result, label, axis, "accuracy") for result in results for axis in ("step", "time_s")]
+        assert found == pytest.approx([float(text) for text in columns if text], rel=SLACK)
+
+
+@pytest.mark.parametrize("label", ["allreduce", "dpsgd"])
+def test_who_waits_for_all_loses_the_time_of_the_crash_and_nothing_else(label: str) -> None:
+    quiet, shaken = without_the_crash(), run(find("crash"))
+    for before, after in zip(quiet.records, shaken.records, strict=True):
+        if before.algorithm == label:
+            late_at = {row["step"]: row for row in after.metrics}
+            common = [(row, late_at[row["step"]]) for row in before.metrics if row["step"] in late_at]
+            assert len(common) > 10
+            for calm, late in common:
+                assert calm["train_loss"] == late["train_loss"]
+                assert late["time_s"] == calm["time_s"] or QUIET_S - 1 < late["time_s"] - calm["time_s"] < QUIET_S + 0.5
+
+
+def test_what_a_deadline_and_asking_one_at_a_time_save() -> None:
+    shaken, restarted = run(find("crash")), with_a_neighbors_model()
+    for slow, quick in zip(reached_s(shaken, "dpsgd"), reached_s(shaken, "adpsgd"), strict=True):
+        assert quick < slow - 5
+    assert mean_to(shaken, "dpsgd-deadline", "time_s", "accuracy") > mean_to(shaken, "dpsgd", "time_s", "accuracy") - 3
+    assert mean_to(restarted, "dpsgd-deadline", "time_s", "accuracy") < mean_to(shaken, "dpsgd", "time_s", "accuracy") - 4
+
+
+def test_one_node_stands_still_with_the_two_that_are_down_where_nodes_ask_one_at_a_time() -> None:
+    """Even nodes ask odd ones: node 2 asks node 3, node 4 is down itself."""
+    for record in run(find("crash")).records:
+        waited = record.summary["nodes"]["waiting_s"]
+        if record.algorithm == "adpsgd":
+            assert [node for node, seconds in enumerate(waited) if seconds > 5] == [2]
+            assert waited[2] > QUIET_S - 2
 
 
 # For M [MB]: seconds of the slowest link of the best and of the worst ring, of a ring all-reduce with barriers on its best

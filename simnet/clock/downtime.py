@@ -8,6 +8,9 @@ from heapq import merge
 from math import inf
 from typing import NamedTuple
 
+STATES = ("kept", "neighbor", "start")
+"""With what a node comes back: all, some other node's model, nothing but its initial one."""
+
 
 class Spell(NamedTuple):
     """One time of being down.
@@ -31,7 +34,7 @@ class Spell(NamedTuple):
 class Downtime:
     """All the times at which one machine or link is down, in order, as far as anybody has asked.
 
-    Overlapping spells count as one, which ends with the last of them and in its state.
+    Overlapping spells count as one, which ends with the last of them, and in the state of the one that leaves least.
 
     Args:
         sources: spells in the order of their starts, from each of several causes; they may go on for ever.
@@ -53,12 +56,17 @@ class Downtime:
 
     def _learn(self, until: float) -> None:
         """Finds all spells that start until then, and the first one after."""
-        while not self._starts or self._starts[-1] <= until:
-            spell = next(self._coming, None)
-            if spell is None:
-                return
-            self._starts.append(spell.start)
-            self._spells.append(spell)
+        while (not self._starts or self._starts[-1] <= until) and self._learn_one():
+            pass
+
+    def _learn_one(self) -> bool:
+        """Finds one more spell, unless there is none."""
+        spell = next(self._coming, None)
+        if spell is None:
+            return False
+        self._starts.append(spell.start)
+        self._spells.append(spell)
+        return True
 
     def at(self, time: float) -> Spell | None:
         """The spell at a moment.
@@ -89,7 +97,11 @@ class Downtime:
         return self._spells[first : bisect_right(self._starts, until)]
 
     def up_again(self, time: float) -> float:
-        """The first moment from `time` on at which it is up; infinite if there is none."""
+        """The first moment from `time` on at which it is up; infinite if there is none.
+
+        Args:
+            time: in simulated seconds.
+        """
         spell = self.at(time) if time < inf else None
         return time if spell is None else spell.end
 
@@ -102,16 +114,15 @@ class Downtime:
         Returns:
             The spell; None if there is none.
         """
-        known = -1
-        while known < len(self._spells):
-            known = len(self._spells)
-            self._learn(time)
-            for spell in self._spells[bisect_left(self._starts, time) :]:
-                if spell.is_fatal:
-                    return spell
-                time = max(time, spell.start)
-            if time > self.fatal_until:
+        self._learn(time)
+        k = bisect_left(self._starts, time)
+        while k < len(self._spells) or self._learn_one():
+            spell = self._spells[k]
+            if spell.start > self.fatal_until:
                 return None
+            if spell.is_fatal:
+                return spell
+            k += 1
         return None
 
     def total_s(self, until: float, since: float = 0.0) -> float:
@@ -134,10 +145,11 @@ def united(spells: Iterable[Spell]) -> Iterator[Spell]:
         spells: in the order of their starts.
 
     Returns:
-        An iterator; what overlaps or touches has become one spell, in the state of the one that ends last.
+        An iterator; what overlaps or touches has become one spell: ``start`` if any of them says so, else
+        ``neighbor`` if any does, since what one of them takes away, no other brings back.
 
     Example:
-        >>> list(united([Spell(0.0, 2.0), Spell(1.0, 4.0, "start"), Spell(9.0, 10.0)]))
+        >>> list(united([Spell(0.0, 2.0), Spell(1.0, 1.5, "start"), Spell(2.0, 4.0), Spell(9.0, 10.0)]))
         [Spell(start=0.0, end=4.0, state='start'), Spell(start=9.0, end=10.0, state='kept')]
     """
     current: Spell | None = None
@@ -145,8 +157,8 @@ def united(spells: Iterable[Spell]) -> Iterator[Spell]:
         if current is None:
             current = spell
         elif spell.start <= current.end:
-            last = max(current, spell, key=lambda s: s.end)
-            current = Spell(current.start, last.end, last.state)
+            state = max(current.state, spell.state, key=STATES.index)
+            current = Spell(current.start, max(current.end, spell.end), state)
         else:
             yield current
             current = spell

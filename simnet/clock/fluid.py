@@ -55,8 +55,8 @@ class Fluid:
         self._started: list[Flow] = []
         self._freed: dict[Resource, None] = {}
         self._changed: dict[Resource, None] = {}
-        self._settling = _Recurring(clock, SETTLE, self._settle)
-        self._alarm = _Recurring(clock, FLOW_END, self._end)
+        self._settling = Recurring(clock, SETTLE, self._settle)
+        self._alarm = Recurring(clock, FLOW_END, self._end)
         self._ends: list[tuple[float, int, Flow]] = []  # a heap; an entry is void if its flow ends at another time by now
         self._numbers = count()
 
@@ -152,7 +152,7 @@ class Fluid:
         self.clock.at(self.clock._now, flow.transfer, flow.priority)
 
 
-class _Recurring(simpy.Event):
+class Recurring(simpy.Event):
     """An event that happens again and again.
 
     Args:

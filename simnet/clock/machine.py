@@ -267,6 +267,8 @@ class Machine:
         arrive = message.callbacks[0]
         if arrive in (self.asked, self.fetched):
             self.machines[message.sender].refused(message)
+        elif arrive == self.replied:
+            self.refused(message)
         elif arrive == self.deliver and message.tag in self.late:
             self._expect_one_less(message.tag)
         elif arrive == self.deliver:
@@ -279,7 +281,7 @@ class Machine:
 
     def _give_up(self, alarm: Message) -> None:
         receipt: Receipt | None = alarm.payload()  # a weak reference: the alarm may ring long after all was received
-        if receipt is not None and not receipt.processed:
+        if receipt is not None and self.waiting.get(receipt.tag) is receipt:
             num_late = len(receipt.missing) - self.lost.pop(receipt.tag, 0)
             if num_late > 0:
                 self.late[receipt.tag] = num_late

@@ -22,7 +22,7 @@ import simpy
 from simnet.clock.clock import FLOW_END, MESSAGE, Clock
 from simnet.clock.events import Transfer
 from simnet.clock.flows import Flow
-from simnet.clock.fluid import Fluid, _Recurring
+from simnet.clock.fluid import Fluid, Recurring
 from simnet.clock.links import Link, Path, Resource, SharedLimit
 from simnet.clock.network import SHARED_QUEUE, Network
 from simnet.clock.series import Series, as_series
@@ -246,7 +246,7 @@ class VaryingFluid(Fluid):
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
-        self._alarm_of_change = _Recurring(clock, FLOW_END, self._change)
+        self._alarm_of_change = Recurring(clock, FLOW_END, self._change)
         self._due: list[tuple[float, int, float, VaryingResource, Iterator[tuple[float, float]]]] = []  # a heap
         self._followed: set[Resource] = set()
         self._places = count()

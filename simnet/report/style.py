@@ -29,6 +29,8 @@ _DAY = (86_400.0, "d")
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 _FEW_DECADES = 3.0
 _MANY = 10_000
+_MOST_LETTERS = 85  # of a headline in one row
+_HANDLE_LETTERS = 6  # as wide as these is what a legend shows beside a name
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def prepare(axes: Axes) -> None:
 
 
 def headline(axes: Axes, title: str, handles: Sequence[Artist] | None = None) -> None:
-    """Name a figure on the left above its axes, and place the legend on the right.
+    """Name a figure on the left above its axes, and place the legend on the right, in two rows if it is long.
 
     Args:
         axes: the axes.
@@ -156,7 +158,9 @@ def headline(axes: Axes, title: str, handles: Sequence[Artist] | None = None) ->
     axes.set_title(title.replace("$", r"\$"), loc="left", fontsize=LABEL_SIZE)
     shown = axes.get_legend_handles_labels()[0] if handles is None else handles
     look: dict[str, Any] = {"frameon": False, "fontsize": TICK_SIZE, "columnspacing": 1.2, "borderaxespad": 0.2}
-    axes.legend(handles=shown, loc="lower right", bbox_to_anchor=(1, 1), ncols=max(1, len(shown)), **look)
+    letters = len(title) + sum(len(str(handle.get_label())) + _HANDLE_LETTERS for handle in shown)
+    rows = 1 if letters <= _MOST_LETTERS else 2
+    axes.legend(handles=shown, loc="lower right", bbox_to_anchor=(1, 1), ncols=max(1, -(-len(shown) // rows)), **look)
 
 
 def linear(axis: MatplotlibAxis, *, is_share: bool = False, is_count: bool = False) -> None:

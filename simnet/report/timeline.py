@@ -31,7 +31,7 @@ _HEIGHTS = {"wait": 0.4, "compute": 0.64, "down": 0.64}  # of a row
 _STYLES: dict[str, dict[str, Any]] = {  # pale, dark, hatched: told apart in grey as well
     "wait": {"facecolor": "#F5D08A", "edgecolor": "white", "linewidth": 0.4},
     "compute": {"facecolor": style.COLORS[0], "edgecolor": "white", "linewidth": 0.5},
-    "down": {"facecolor": "white", "edgecolor": "black", "hatch": "//////", "linewidth": 0.5},
+    "down": {"facecolor": "white", "edgecolor": "#8A8A8A", "hatch": "/////", "linewidth": 0.5},
 }
 _ARROWS = {"transfer": "#3C3C3C", "lost": style.COLORS[1]}
 _EVALUATION: dict[str, Any] = {"color": style.COLORS[3], "linewidth": 1.0, "linestyle": (0, (1, 1.5))}
@@ -96,10 +96,10 @@ def first_steps(table: pd.DataFrame) -> float:
 
 
 def _half_done(table: pd.DataFrame, steps: int) -> float:
-    """When half of the nodes begin to compute for the step after so many."""
+    """When half of the nodes begin to compute for the step after so many, each from its own first one in the timeline."""
     computed = table[table["kind"] == "compute"]
     (end,) = table["end_s"][table["kind"] == "window"]
-    later = computed[computed["step"] >= computed["step"].min() + steps]
+    later = computed[computed["step"] >= computed.groupby("node")["step"].transform("min") + steps]
     starts = [float(of_node["start_s"].min()) for _, of_node in later.groupby("node")]
     missing = computed["node"].nunique() - len(starts)
     return float(np.median([*starts, *[end] * missing])) if starts else float(end)

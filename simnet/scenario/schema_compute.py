@@ -320,8 +320,11 @@ class Compute(Part):
             Complaints.
         """
         phase = self.diurnal.phase if self.diurnal else 0.0
-        phases = phase if isinstance(phase, tuple) else ()
-        lists: dict[Location, Sized] = {("factors",): self.factors or (), ("diurnal", "phase"): phases}
+        lists: dict[Location, Sized] = {}
+        if self.factors is not None:
+            lists["factors",] = self.factors
+        if isinstance(phase, tuple):
+            lists["diurnal", "phase"] = phase
         devices = [device.count or 1 for device in self.device or ()]
         if self.device and sum(devices) != nodes and (len(devices) > 1 or self.device[0].count):
             yield ("device",), f"found devices for {sum(devices)} nodes; allowed: for {nodes}, as many as nodes"
@@ -331,7 +334,7 @@ class Compute(Part):
                 lists[*place, "duration"] = slowdown.duration.values
             yield from (((*place, *inner), text) for inner, text in slowdown.complaints(nodes))
         for key, values in lists.items():
-            if len(values) not in (0, nodes):
+            if len(values) != nodes:
                 yield key, f"found {len(values)} values; allowed: {nodes}, as many as nodes"
 
     @model_serializer(mode="wrap")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from simnet.accounting import waited_s
 from simnet.clock.clock import Clock
-from simnet.clock.events import Transfer
+from simnet.clock.events import Leg, Transfer
 from simnet.clock.timeline import Timeline, without
 from simnet.execution import Run
 from simnet.result.record import same
@@ -236,12 +236,11 @@ def test_who_is_down_neither_computes_nor_waits() -> None:
     assert [row for row in done(table, "wait") if row[0] == 1] == [(1, 0.5, 1.0, "0"), (1, 1.5, 2.0, "0"), (1, 2.5, 3.0, "0")]
 
 
-class Wrapped(Transfer):
+class Wrapped(Leg):
     """What a layer around a sharing rule makes of a message."""
 
-    def __init__(self, transfer: Any, is_lost: bool) -> None:
-        super().__init__(transfer.bits, (lambda _: None,))
-        self.transfer = transfer
+    def __init__(self, message: Any, is_lost: bool) -> None:
+        super().__init__(message, message.bits, ())
         self.is_lost = is_lost
 
 

@@ -10,11 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.quiver import Quiver
+from matplotlib.text import Text
 
 import simnet
 from simnet.errors import ParameterError, SimnetError
 from simnet.report.figures import write_figure, write_timelines
+from simnet.report.style import headline
 from simnet.report.timeline import MOST_ARROWS, MOST_NAMES, first_steps
 from simnet.report.utilization import NUM_BINS, uses
 from simnet.result import Result, RunRecord
@@ -124,6 +127,24 @@ def test_failures_and_losses_have_looks_of_their_own(result: Result) -> None:
     changed = RunRecord("dpsgd", 0, "done", "", [], {}, timeline={**columns, "kind": kinds})
     (axes,) = drawn(Result([changed], result.scenario, "").plot_timeline("dpsgd")).axes
     assert legend(axes) == ["compute", "down", "wait (for node)", "transfer", "lost"]
+
+
+def test_a_figure_that_begins_later_shows_three_steps_of_each_node() -> None:
+    """Nodes that wait for nobody are at steps far apart: half a second per step, or two."""
+    compute = {"time": "500 ms", "factors": [1, 4]}
+    changes = {"run": {"trace": {"from": "10 s"}, "wait": "none"}, "steps": 40, "compute": compute}
+    (axes,) = traced(**changes).plot_timeline("dpsgd").axes
+    assert axes.get_xlim() == (10.0, pytest.approx(13.75))  # node 0 after 1.5 s, node 1 after 6 s: half of two
+
+
+def test_a_long_name_has_its_place_beside_a_long_legend(result: Result) -> None:
+    words = ["compute", "down", "wait (for node)", "transfer", "lost", "evaluation"]
+    for title in ("dpsgd", "dpsgd-deadline", "a name that is as long as this one"):
+        figure = result.plot_timeline("dpsgd")
+        (axes,) = figure.axes
+        headline(axes, title, [Patch(label=word) for word in words])
+        (name,) = [text for text in drawn(figure).findobj(Text) if text.get_text() == title]
+        assert not name.get_window_extent().overlaps(axes.get_legend().get_window_extent())
 
 
 def test_links_are_in_use_while_bits_leave(result: Result) -> None:
