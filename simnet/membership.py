@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import simpy
-
 from simnet.clock import Clock, ComputeEvent, Process, Program
 from simnet.clock.causes import after
 from simnet.clock.clock import DEADLINE, START
@@ -180,10 +178,7 @@ class MortalNode(Node):
         if again == self.now:
             then(message)
         elif not self.downtime.at(self.now).is_fatal:  # type: ignore[union-attr]  # it is down
-            event = simpy.Event(self.clock)
-            event._ok = True
-            event.callbacks = [lambda _: then(message)]
-            self.clock.at(again, event, priority)
+            self.clock.call(again, lambda _: then(message), priority)
 
 
 def mortal(kind: type[Node]) -> type[Node]:
@@ -264,17 +259,11 @@ class Lifecycle:
     def _await_crash(self, node: MortalNode, time: float) -> None:
         spell = node.downtime.next_fatal(time)
         if spell is not None:
-            self._at(spell.start, lambda: self._crash(node, spell))
+            self.clock.call(spell.start, lambda _: self._crash(node, spell), START)
 
     def _await_return(self, node: MortalNode, spell: Spell) -> None:
         if spell.end < float("inf"):
-            self._at(spell.end, lambda: self._return(node, spell))
-
-    def _at(self, time: float, then: Callable[[], None]) -> None:
-        event = simpy.Event(self.clock)
-        event._ok = True
-        event.callbacks = [lambda _: then()]
-        self.clock.at(time, event, START)
+            self.clock.call(spell.end, lambda _: self._return(node, spell), START)
 
     def _crash(self, node: MortalNode, spell: Spell) -> None:
         self.processes[node.id].end()
@@ -314,7 +303,4 @@ class Lifecycle:
                 if not node.is_locked:
                     node.answer_waiting(node.chain)
 
-        event = simpy.Event(self.clock)
-        event._ok = True
-        event.callbacks = [let_in]
-        self.clock.at(self.clock.now, event, DEADLINE)
+        self.clock.call(self.clock.now, let_in, DEADLINE)

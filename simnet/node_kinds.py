@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
-import simpy
-
 from simnet.clock import ComputeEvent
 from simnet.clock.events import Message
 from simnet.clock.links import Link
@@ -83,10 +81,7 @@ class Departures:
             self.network.transmit(link, message)
             return
         message.origin = message.origin[0], self.ready_at
-        departure = simpy.Event(self.clock)
-        departure._ok = True
-        departure.callbacks = [lambda _: self.network.transmit(link, message)]
-        self.clock.at(self.ready_at, departure, link.priority)
+        self.clock.call(self.ready_at, lambda _: self.network.transmit(link, message), link.priority)
 
 
 class ChargedNode(Node):

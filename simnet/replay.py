@@ -7,7 +7,6 @@ from graphlib import CycleError, TopologicalSorter
 from math import inf
 from typing import Annotated, Any, Final, Literal
 
-import simpy
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from simnet.clock.clock import MESSAGE, WAKE, Clock
@@ -320,9 +319,9 @@ class _Replay:
         now, facts = self.clock.now, task.facts
         start = max(facts.start, now)
         if isinstance(facts, ComputeTask):
-            self._at(start + facts.seconds, WAKE + task.rank, lambda _: self._finish(task))
+            self.clock.call(start + facts.seconds, lambda _: self._finish(task), WAKE + task.rank)
         elif start > now or self.in_order:
-            self._at(start, BEGIN + task.rank, lambda _: self._send(task, facts))
+            self.clock.call(start, lambda _: self._send(task, facts), BEGIN + task.rank)
         else:
             self._send(task, facts)
 
@@ -336,12 +335,6 @@ class _Replay:
         """A shared resource; of a fatpipe, every transfer has one of its own."""
         facts = self.facts[name]
         return self.shared[name] if facts.policy == "shared" else Resource(facts.bandwidth)
-
-    def _at(self, time: float, priority: int, action: Callable[[simpy.Event], None]) -> None:
-        event = simpy.Event(self.clock)
-        event._ok = True
-        event.callbacks = [action]
-        self.clock.at(time, event, priority)
 
     def _finish(self, task: _Task) -> None:
         self.finished[task.facts.id] = self.clock.now

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 import simpy
 
@@ -27,10 +28,7 @@ class Clock(simpy.Environment):
 
     Example:
         >>> clock = Clock()
-        >>> event = clock.event()
-        >>> event.callbacks.append(lambda event: print(clock.now))
-        >>> event._ok = True
-        >>> clock.at(0.3, event, WAKE)
+        >>> clock.call(0.3, lambda event: print(clock.now), WAKE)
         >>> clock.step()
         0.3
     """
@@ -46,6 +44,19 @@ class Clock(simpy.Environment):
             priority: its place among simultaneous events, smallest first.
         """
         heappush(self._queue, (time, priority, next(self._eid), event))  # type: ignore[misc]
+
+    def call(self, time: float, then: Callable[[Any], None], priority: int) -> None:
+        """Schedules a call of a function at an absolute time.
+
+        Args:
+            time: in simulated seconds, not before now.
+            then: is called with the event that has happened, whose value is None.
+            priority: its place among simultaneous events, smallest first.
+        """
+        event = simpy.Event(self)
+        event._ok, event._value = True, None
+        event.callbacks = [then]
+        self.at(time, event, priority)
 
     def withdraw(self, event: simpy.Event) -> None:
         """Takes an event out of the queue, however often it is there, as if it had never been scheduled.

@@ -46,10 +46,7 @@ class Process:
         self.program = program
         self.is_alive = True
         self.error: BaseException | None = None
-        begin = simpy.Event(clock)
-        begin._ok, begin._value = True, None
-        begin.callbacks = [self.resume]
-        clock.at(clock.now + delay, begin, START)
+        clock.call(clock.now + delay, self.resume, START)
 
     def end(self) -> None:
         """Ends the program wherever it waits; what it waits for may still happen, and means nothing any more."""

@@ -12,8 +12,6 @@ from functools import partial
 from math import inf
 from typing import Any
 
-import simpy
-
 from simnet.clock.clock import Clock
 from simnet.clock.events import Leg, Transfer
 from simnet.clock.links import Link
@@ -176,10 +174,7 @@ class Connection:
 
     def _sleep(self) -> None:
         self.is_asleep = True
-        alarm = simpy.Event(self.layer.clock)
-        alarm._ok = True
-        alarm.callbacks = [self._wake]
-        self.layer.clock.at(self.renewed + self.round_trip, alarm, self.link.priority)
+        self.layer.clock.call(self.renewed + self.round_trip, self._wake, self.link.priority)
 
     def _wake(self, _: Any) -> None:
         self.is_asleep = False

@@ -134,35 +134,34 @@ class VaryingLink(Link):
         self.latencies = Series.constant(value)
 
 
-class Stuck:
-    """Notes the links on which a transfer never arrives, since nothing moves there any more.
+class Stopping:
+    """Goes before a sharing rule that knows at once when a transfer arrives: it notes those that never do.
 
     Args:
         clock: the run's clock.
 
     Attributes:
-        links: their places among simultaneous events.
+        stuck: the links on which nothing moves any more, by their places among simultaneous events.
     """
 
     def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)  # type: ignore[call-arg]  # of the rule
         self.clock = clock
-        self.links: set[int] = set()
+        self.stuck: set[int] = set()
+        self.at = self._at_if_ever
 
-    def at(self, time: float, event: simpy.Event, priority: int) -> None:
-        """Schedules an event, unless it never happens.
-
-        Args:
-            time: in simulated seconds, perhaps infinite.
-            event: whose callbacks are called then.
-            priority: its place among simultaneous events.
-        """
+    def _at_if_ever(self, time: float, event: simpy.Event, priority: int) -> None:
         if time < inf:
             self.clock.at(time, event, priority)
         else:
-            self.links.add(priority)
+            self.stuck.add(priority)
+
+    def stuck_links(self) -> set[int]:
+        """The links on which a transfer never arrives, by their places among simultaneous events."""
+        return self.stuck
 
 
-class VaryingUnshared(Unshared):
+class VaryingUnshared(Stopping, Unshared):
     """Sharing rule `none` where bandwidths vary.
 
     Args:
@@ -171,7 +170,6 @@ class VaryingUnshared(Unshared):
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
-        self.stuck = Stuck(clock)
         self.narrowest: dict[Path, Series] = {}
 
     def carry(self, link: Path, transfer: Transfer, extra: float = 0.0) -> None:
@@ -180,45 +178,15 @@ class VaryingUnshared(Unshared):
         if narrowest is None:
             narrowest = self.narrowest[link] = reduce(Series.minimum, map(bandwidth_of, link.resources))
         sent = narrowest.finish(self.clock._now, transfer.bits)
-        self.stuck.at(sent + (link.latency + extra), transfer, link.priority)
-
-    def stuck_links(self) -> set[int]:
-        """The links on which a transfer never arrives, by their places among simultaneous events."""
-        return self.stuck.links
+        self.at(sent + (link.latency + extra), transfer, link.priority)
 
 
-class VaryingQueued(Queued):
-    """Sharing rule `queue` where bandwidths vary.
-
-    Args:
-        clock: the run's clock.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(clock)
-        self.stuck = Stuck(clock)
-        self.at = self.stuck.at
-
-    def stuck_links(self) -> set[int]:
-        """The links on which a transfer never arrives, by their places among simultaneous events."""
-        return self.stuck.links
+class VaryingQueued(Stopping, Queued):
+    """Sharing rule `queue` where bandwidths vary."""
 
 
-class VaryingQueuedPath(QueuedPath):
-    """Sharing rule `queue` where bandwidths vary and some links cross shared limits.
-
-    Args:
-        clock: the run's clock.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(clock)
-        self.stuck = Stuck(clock)
-        self.at = self.stuck.at
-
-    def stuck_links(self) -> set[int]:
-        """The links on which a transfer never arrives, by their places among simultaneous events."""
-        return self.stuck.links
+class VaryingQueuedPath(Stopping, QueuedPath):
+    """Sharing rule `queue` where bandwidths vary and some links cross shared limits."""
 
 
 class VaryingFair(Fair):

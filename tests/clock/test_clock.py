@@ -34,10 +34,7 @@ def test_events_happen_by_time_then_priority_then_age(entries: list[tuple[int, i
     clock = Clock()
     happened: list[tuple[float, int, int]] = []
     for number, (time, priority) in enumerate(entries):
-        event = clock.event()
-        event._ok = True
-        event.callbacks = [lambda _, p=priority, n=number: happened.append((clock.now, p, n))]
-        clock.at(float(time), event, priority)
+        clock.call(float(time), lambda _, p=priority, n=number: happened.append((clock.now, p, n)), priority)
     clock.run_until()
     assert happened == sorted((float(time), priority, n) for n, (time, priority) in enumerate(entries))
     assert clock.is_idle
@@ -46,10 +43,7 @@ def test_events_happen_by_time_then_priority_then_age(entries: list[tuple[int, i
 def test_nothing_happens_after_stop() -> None:
     clock = Clock()
     for time in (1.0, 2.0, 3.0):
-        event = clock.event()
-        event._ok = True
-        event.callbacks = [lambda _: clock.now == 2.0 and clock.stop()]
-        clock.at(time, event, WAKE)
+        clock.call(time, lambda _: clock.now == 2.0 and clock.stop(), WAKE)
     clock.run_until()
     assert clock.now == 2.0
     assert clock.is_stopped
@@ -159,10 +153,7 @@ def test_questions_wait_while_a_node_is_locked() -> None:
         first.question(1, "question", 0.0, then=lambda _: told.append(("0 changes", clock.now)))
 
     third.question(0, "question", 0.0)
-    start = clock.event()
-    start._ok = True
-    start.callbacks = [ask]
-    clock.at(0.5, start, WAKE)
+    clock.call(0.5, ask, WAKE)
     clock.run_until()
     assert told == [("1 answers 0", 1.5), ("0 changes", 2.5), ("0 answers 2", 2.5)]
     assert clock.now == 3.5

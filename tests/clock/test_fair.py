@@ -79,10 +79,7 @@ class Traffic:
             self.at(start, lambda name=name, speed=speed: self.rule.fluid.change_bandwidth(self.resources[name], speed))
 
     def at(self, time: float, action: Any) -> None:
-        event = self.clock.event()
-        event._ok = True
-        event.callbacks = [lambda _: action()]
-        self.clock.at(time, event, WAKE)
+        self.clock.call(time, lambda _: action(), WAKE)
 
     def send(self, number: int, bits: float, path: Any) -> None:
         crossed = tuple(self.resources[name] for name in path)

@@ -78,10 +78,7 @@ def send(clock: Clock, network: Network, time: float, bits: float, ends: tuple[i
     arrived: list[float] = []
     message = Message(ends[0], "tag", None, bits, 0, (beginning(ends[0]), time), (lambda _: arrived.append(clock.now),))
     link = network.link(*ends)
-    event = clock.event()
-    event._ok = True
-    event.callbacks = [lambda _: network.transmit(link, message)]
-    clock.at(time, event, WAKE)
+    clock.call(time, lambda _: network.transmit(link, message), WAKE)
     return arrived
 
 

@@ -65,10 +65,7 @@ def arrivals(setup: Setup, messages: list[Sent], sharing: str = "queue", **optio
         network.transmit(links[sent.sender, sent.receiver], transfer)
 
     for number, sent in enumerate(messages):
-        event = clock.event()
-        event._ok = True
-        event.callbacks = [lambda _, number=number, sent=sent: send(number, sent)]
-        clock.at(sent.time, event, WAKE)
+        clock.call(sent.time, lambda _, number=number, sent=sent: send(number, sent), WAKE)
     clock.run_until()
     return [arrived[number] for number in range(len(messages))]
 

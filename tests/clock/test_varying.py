@@ -61,12 +61,9 @@ def run(world: World, sent: list[Sent], sharing: str) -> tuple[list[float], Vary
         return lambda _: arrived.__setitem__(number, clock.now)
 
     for number, one in enumerate(sent):
-        event = clock.event()
-        event._ok = True
         message = Message(one.sender, number, None, one.bits, 0, (beginning(one.sender), one.time), (arrive(number),))
         link = links[one.sender, one.receiver]
-        event.callbacks = [lambda _, link=link, message=message: network.transmit(link, message)]
-        clock.at(one.time, event, WAKE)
+        clock.call(one.time, lambda _, link=link, message=message: network.transmit(link, message), WAKE)
     clock.run_until()
     assert clock.is_idle
     return arrived, network, clock
