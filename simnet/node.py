@@ -16,7 +16,6 @@ Behind the words stand the two planes. The clock decides when each event happens
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,38 +25,10 @@ from simnet.clock.causes import after
 from simnet.clock.events import Message
 from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
+from simnet.surroundings import Surroundings
 from simnet.values import ZERO, Combination, Kernel, Recorder, Row, Scalar, Vector
 
-__all__ = ["Node", "Payload", "Program", "SilentNode", "StepObserver", "Surroundings"]
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a node is told about its place in the network.
-
-    Args:
-        num_nodes: n.
-        neighbors: whose messages it receives, sorted; never itself.
-        listeners: to whom it sends, sorted (the same nodes in an undirected topology).
-        may_ask: the neighbors that it may ask without a circle of nodes that wait for one another.
-        self_weight: W[i, i].
-        weights: W[i, j] for each neighbor j, in the order of `neighbors`.
-        wait: the waiting rule: ``"all"``, ``"none"``, or a deadline in seconds.
-        vector_bits: size of a model on the wire.
-        number_bits: size of one number on the wire.
-        rho: ``||W - J||_2`` of the whole network, if it is known.
-    """
-
-    num_nodes: int
-    neighbors: tuple[int, ...]
-    listeners: tuple[int, ...]
-    may_ask: tuple[int, ...]
-    self_weight: float
-    weights: tuple[float, ...]
-    wait: str | float
-    vector_bits: float
-    number_bits: float
-    rho: float | None
+__all__ = ["Node", "Payload", "Program", "SilentNode", "StepObserver"]
 
 
 class StepObserver(Protocol):

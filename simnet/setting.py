@@ -29,11 +29,11 @@ from simnet.graph import (
     spectral_gap,
     topology_of,
 )
-from simnet.node import Surroundings
 from simnet.problems import Problem, build_problem
 from simnet.scenario import AlgorithmEntry, Constant, Deadline, Scenario, TimesFile, is_fatal
 from simnet.scenario import Compute as ComputeSpec
 from simnet.scenario import Network as NetworkSpec
+from simnet.surroundings import Surroundings
 
 
 @dataclass(frozen=True)

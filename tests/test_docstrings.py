@@ -29,11 +29,6 @@ from simnet import errors
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "simnet").rglob("*.py"))
 
-NOT_YET = {
-    "simnet/clock",
-}
-"""Files and folders whose docstrings have to exist only; to be emptied."""
-
 NAMES_A_VALUE = {"A", "An", "How", "One", "The", "What", "Whether"}
 NOTHING = {"None", "NoReturn", "Iterator[None]"}  # the last one is a context manager without a value
 FAMILY = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.SimnetError)}
@@ -47,25 +42,15 @@ def name_of(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def is_excused(path: str) -> bool:
-    return any(path == place or path.startswith(f"{place}/") for place in NOT_YET)
-
-
 @pytest.mark.parametrize("path", MODULES)
 def test_everything_public_has_a_docstring(path: str) -> None:
     missing = [node.name for node, _ in public(path) if not ast.get_docstring(node)]
     assert (bool(ast.get_docstring(tree_of(path))), missing) == (True, [])
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if not is_excused(path)])
+@pytest.mark.parametrize("path", MODULES)
 def test_docstrings_follow_the_template(path: str) -> None:
     assert complaints(path) == []
-
-
-@pytest.mark.parametrize("place", sorted(NOT_YET))
-def test_every_excuse_is_needed(place: str) -> None:
-    paths = [path for path in MODULES if path == place or path.startswith(f"{place}/")]
-    assert any(complaints(path) for path in paths)
 
 
 @cache

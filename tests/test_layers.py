@@ -29,7 +29,7 @@ LAYERS = [
     {"setting", "complaints", "gradient_cost"},
     {"algorithms"},
     {"node", "node_kinds", "observer"},
-    {"clock"},
+    {"clock", "surroundings"},
     {"values"},
     {"problems"},
     {"graph"},

@@ -4,9 +4,10 @@ from simnet.clock.building import build_network
 from simnet.clock.clock import Clock
 from simnet.clock.compute import compute_times
 from simnet.clock.events import ComputeEvent, Message, Receipt
-from simnet.clock.machine import Machine, Payload
+from simnet.clock.machine import Machine
 from simnet.clock.network import Network
 from simnet.clock.process import Process, Program
+from simnet.clock.questions import Payload
 from simnet.clock.timeline import Timeline
 
 __all__ = [

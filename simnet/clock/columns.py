@@ -50,12 +50,15 @@ def read_columns(key: str, file: str, num_nodes: int, folder: Path, lead: int = 
 
 
 def read_table(key: str, file: str, folder: Path) -> Floats:
-    """The numbers of one CSV file, ``[lines, columns]``.
+    """The numbers of one CSV file.
 
     Args:
         key: where the file is named, for complaints.
         file: its path.
         folder: where a relative path starts.
+
+    Returns:
+        An array ``[lines, columns]``.
 
     Raises:
         ParameterError: if it cannot be read, or holds no numbers.
@@ -95,11 +98,14 @@ def check_trace(key: str, file: str, table: Floats) -> None:
 
 
 def trace(table: Floats, then: str) -> Iterator[tuple[float, float]]:
-    """The pieces of a trace: from when on, and the factor from then on.
+    """The pieces of a trace.
 
     Args:
         table: lines of time [s] and factor.
         then: ``hold`` the last factor, or ``repeat`` all; the last factor then lasts as long as the one before it.
+
+    Yields:
+        Pairs: from when on [s], and the factor from then on.
 
     Example:
         >>> square = np.array([[0.0, 1.0], [2.0, 3.0]])

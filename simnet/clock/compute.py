@@ -70,7 +70,16 @@ def compute_times(
 
 
 def even_times(spec: Compute, means: list[float], seed: int) -> list[Iterator[float]]:
-    """Times around each node's mean, whenever they start."""
+    """Times around each node's mean, whenever they start.
+
+    Args:
+        spec: the scenario's `compute`.
+        means: each node's mean time [s].
+        seed: the run's seed; the jitter of node i comes from its own stream.
+
+    Returns:
+        For each node an endless iterator over seconds.
+    """
     if spec.jitter is None:
         return [repeat(mean) for mean in means]
     draw = JITTERS[spec.jitter.kind]
@@ -78,7 +87,16 @@ def even_times(spec: Compute, means: list[float], seed: int) -> list[Iterator[fl
 
 
 def mean_times(spec: Compute, base: Sequence[float], seed: int) -> list[float]:
-    """Each node's mean compute time: the stragglers are drawn once per run."""
+    """Each node's mean compute time: the stragglers are drawn once per run.
+
+    Args:
+        spec: the scenario's `compute`.
+        base: seconds of a gradient on each node before any factor.
+        seed: the run's seed.
+
+    Returns:
+        Seconds for each node.
+    """
     num_nodes = len(base)
     times = np.asarray(base) * (1.0 if spec.factors is None else np.asarray(spec.factors))
     if spec.stragglers is not None:
@@ -89,7 +107,15 @@ def mean_times(spec: Compute, base: Sequence[float], seed: int) -> list[float]:
 
 
 def recorded_times(file: TimesFile, num_nodes: int, folder: Path) -> list[Iterator[float]]:
-    """The times that a file has for each node's gradients, one after the other [s].
+    """The times that a file has for each node's gradients, endless: at its end they hold or repeat.
+
+    Args:
+        file: the scenario's `time`.
+        num_nodes: n.
+        folder: where a relative path starts.
+
+    Returns:
+        For each node an iterator over seconds.
 
     Raises:
         ParameterError: if it cannot be read, or has negative times or nothing but zeros.
@@ -101,7 +127,19 @@ def recorded_times(file: TimesFile, num_nodes: int, folder: Path) -> list[Iterat
 
 
 def read_times(file: TimesFile, num_nodes: int, folder: Path) -> list[np.ndarray]:
-    """The times in a file for each node, one after the other [s]; raises as `recorded_times` does."""
+    """The times in a file for each node.
+
+    Args:
+        file: the scenario's `time`.
+        num_nodes: n.
+        folder: where a relative path starts.
+
+    Returns:
+        For each node its times in s, one after the other.
+
+    Raises:
+        ParameterError: if it cannot be read, or has negative times or nothing but zeros.
+    """
     found = []
     for table in read_columns("time.file", file.file, num_nodes, folder):
         if (table < 0).any() or not table.any():
@@ -111,12 +149,29 @@ def read_times(file: TimesFile, num_nodes: int, folder: Path) -> list[np.ndarray
 
 
 def mean_recorded_time(file: TimesFile, num_nodes: int, folder: Path) -> float:
-    """Mean over the nodes of the mean of the times in a file [s]; raises as `recorded_times` does."""
+    """Mean over the nodes of the mean of the times in a file; raises as `read_times` does.
+
+    Args:
+        file: the scenario's `time`.
+        num_nodes: n.
+        folder: where a relative path starts.
+
+    Returns:
+        Seconds.
+    """
     return float(np.mean([seconds.mean() for seconds in read_times(file, num_nodes, folder)]))
 
 
 def traces(spec: Compute, num_nodes: int, folder: Path) -> list[Iterator[Piece]] | None:
     """What the trace says of each node, if there is one.
+
+    Args:
+        spec: the scenario's `compute`.
+        num_nodes: n.
+        folder: where a relative path starts.
+
+    Returns:
+        For each node the pieces of its pace; None without a trace.
 
     Raises:
         ParameterError: if its file cannot be read, or says what cannot be.
@@ -130,24 +185,58 @@ def traces(spec: Compute, num_nodes: int, folder: Path) -> list[Iterator[Piece]]
 
 
 def jittered(mean: float, spread: float, draw: Draw, rng: np.random.Generator) -> Iterator[float]:
-    """Endless times around a mean, drawn in blocks."""
+    """Endless times around a mean, drawn in blocks.
+
+    Args:
+        mean: in s.
+        spread: of the factors, as `draw` understands it.
+        draw: draws a block of factors of mean 1.
+        rng: the stream to draw from.
+
+    Yields:
+        Seconds.
+    """
     while True:
         yield from (mean * draw(rng, spread)).tolist()
 
 
 def lognormal(rng: np.random.Generator, sigma: float) -> np.ndarray:
-    """Factors ``exp(sigma Z - sigma^2 / 2)``: always positive, mean 1."""
+    """Factors ``exp(sigma Z - sigma^2 / 2)``: always positive, mean 1.
+
+    Args:
+        rng: the stream to draw from.
+        sigma: standard deviation of their logarithm.
+
+    Returns:
+        A block of them.
+    """
     return np.exp(sigma * rng.standard_normal(BLOCK) - sigma**2 / 2)
 
 
 def normal(rng: np.random.Generator, std: float) -> np.ndarray:
-    """Factors ``1 + std Z``, cut at 0 and scaled so that the mean is 1 all the same."""
+    """Factors ``1 + std Z``, cut at 0 and scaled so that the mean is 1 all the same.
+
+    Args:
+        rng: the stream to draw from.
+        std: their standard deviation before the cut.
+
+    Returns:
+        A block of them.
+    """
     mean = ndtr(1 / std) + std * exp(-0.5 / std**2) / sqrt(2 * pi) if std else 1.0
     return np.maximum(1 + std * rng.standard_normal(BLOCK), 0.0) / mean
 
 
 def exponential(rng: np.random.Generator, std: float) -> np.ndarray:
-    """Factors ``1 - std + std E`` with E exponential; std = 1 is the plain exponential distribution."""
+    """Factors ``1 - std + std E`` with E exponential; std = 1 is the plain exponential distribution.
+
+    Args:
+        rng: the stream to draw from.
+        std: their standard deviation, at most 1.
+
+    Returns:
+        A block of them.
+    """
     return 1 - std + std * rng.standard_exponential(BLOCK)
 
 

@@ -52,7 +52,12 @@ class Flow(simpy.Event):
         self.bottleneck = path[0]
 
     def go_on(self, rate: float, now: float) -> None:
-        """Flows at another rate from now on."""
+        """Flows at another rate from now on.
+
+        Args:
+            rate: in bit/s.
+            now: the moment [s].
+        """
         self.left = max(0.0, self.left - self.rate * (now - self.since))
         self.since = now
         self.rate = rate

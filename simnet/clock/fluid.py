@@ -61,7 +61,11 @@ class Fluid:
         self._numbers = count()
 
     def start(self, flow: Flow) -> None:
-        """Lets a flow begin, now."""
+        """Lets a flow begin, now.
+
+        Args:
+            flow: which has not begun yet.
+        """
         flow.since = self.clock._now
         self.num_flows += 1
         for resource in flow.path:
@@ -85,7 +89,7 @@ class Fluid:
             self._settle_later()
 
     def flows(self) -> list[Flow]:
-        """All flows under way."""
+        """The flows under way, each once."""
         return list(dict.fromkeys(flow for flows in self.crossing.values() for flow in flows))
 
     def _settle_later(self) -> None:
@@ -175,7 +179,11 @@ class Recurring(simpy.Event):
         self.times: list[float] = []
 
     def at(self, time: float) -> None:
-        """Lets it happen at this time, too."""
+        """Lets it happen at this time, too.
+
+        Args:
+            time: in simulated seconds.
+        """
         heappush(self.times, time)
         self.clock.at(time, self, self.priority)
 

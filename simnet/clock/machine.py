@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Hashable
-from dataclasses import dataclass
 from typing import Any
 from weakref import ref
 
-from simnet.clock.causes import Cause, after, beginning
+from simnet.clock.causes import after
 from simnet.clock.clock import DEADLINE, Clock
 from simnet.clock.events import ComputeEvent, Message, Receipt
 from simnet.clock.links import Link
 from simnet.clock.network import Network
+from simnet.clock.questions import Asker
 from simnet.errors import AlgorithmError
 
 Route = tuple[Link, tuple[Callable[[Message], None]]]
 """A link, and what happens at its end when a message arrives."""
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
-    """Something to send whose size is not that of the plain numbers: a compressed vector, a part of one.
-
-    Args:
-        content: what the receiver gets.
-        bits: its size on the wire.
-    """
-
-    content: Any
-    bits: float
-
-
-class Machine:
-    """Inbox, outbox and the questions of others.
+class Machine(Asker):
+    """Inbox and outbox of what nobody has to ask for.
 
     Args:
         number: the machine's number.
@@ -42,35 +28,19 @@ class Machine:
         machines: all machines of the run by number, this one included once the run begins.
 
     Attributes:
-        busy_until: when its last computation is over [s].
-        waited_s: how long it has had nothing to do, by the machine whose message ended that.
-        chain: what led to the last moment at which it went on (see `Cause`).
+        dropped_messages: how many came after the deadline until which they were awaited.
     """
 
     def __init__(self, number: int, clock: Clock, network: Network, machines: list[Machine]) -> None:
-        self.id = number
-        self.clock = clock
-        self.network = network
-        self.machines = machines
-        self.step = 0
-        self.busy_until = 0.0
-        self.waited_s: defaultdict[int, float] = defaultdict(float)
-        self.chain: Cause = beginning(number)
-        self.bits_sent = 0.0
-        self.messages_sent = 0
+        super().__init__(number, clock, network, machines)
+        self.machines: list[Machine] = machines
         self.dropped_messages = 0
-        self.answer: Callable[[int, Any], Any] = self._no_answer
-        self.links: dict[int, Link] = {}
         self.inbox: dict[Hashable, dict[int, Any]] = {}
         self.waiting: dict[Hashable, Receipt] = {}
         self.late: dict[Hashable, int] = {}
         self.lost: dict[Hashable, int] = {}
         self.newest: dict[int, Any] = {}
         self.newest_step: dict[int, int] = {}
-        self.questions: deque[Message] = deque()
-        self.num_questions = 0
-        self.asking: tuple[Receipt, Callable[[Any], object] | None] | None = None
-        self.is_absent = False
 
     def send(self, receiver: int, payload: Any, tag: Hashable) -> None:
         """Sends one message to any machine of the network.
@@ -95,23 +65,36 @@ class Machine:
         """
         return self.collect((sender,), (sender, tag))
 
-    def pack(self, payload: Any) -> tuple[Any, float]:
-        """What goes over the wire for a payload, and its size in bits."""
-        if isinstance(payload, Payload):
-            return payload.content, payload.bits
-        raise AlgorithmError(f"a {type(payload).__name__} has no size on the wire; send it as Payload(content, bits)")
-
     def post(self, receiver: int, content: Any, tag: Hashable, bits: float) -> None:
-        """Sends a message of so many bits to one machine; it arrives when the network says."""
+        """Sends a message to one machine; it arrives when the network says.
+
+        Args:
+            receiver: the machine's number.
+            content: what it gets.
+            tag: as it awaits it.
+            bits: size on the wire.
+        """
         self._dispatch(self._link(receiver), content, tag, bits, self.machines[receiver].deliver)
 
     def routes(self, receivers: Collection[int], newest: bool) -> list[Route]:
-        """How to reach these machines, found once for many messages; of `newest` messages only the last one is kept."""
+        """How to reach these machines, found once for many messages.
+
+        Args:
+            receivers: their numbers.
+            newest: whether they keep only the newest message of each sender.
+        """
         machines = [self.machines[receiver] for receiver in receivers]
         return [(self._link(machine.id), (machine.renew if newest else machine.deliver,)) for machine in machines]
 
     def broadcast(self, routes: list[Route], content: Any, tag: Hashable, bits: float) -> None:
-        """Sends the same message along several routes."""
+        """Sends the same message along several routes.
+
+        Args:
+            routes: where to.
+            content: what the receivers get.
+            tag: as they await it.
+            bits: size of each message on the wire.
+        """
         sender, step, transmit, origin = self.id, self.step, self.network.transmit, (self.chain, self.clock._now)
         for link, arrive in routes:
             transmit(link, Message(sender, tag, content, bits, step, origin, arrive))
@@ -119,7 +102,15 @@ class Machine:
         self.messages_sent += len(routes)
 
     def collect(self, senders: Collection[int], tag: Hashable) -> Receipt:
-        """An event: one message of this tag from each of these senders has arrived; its value is ``{sender: content}``."""
+        """An event: one message of this tag from each of these senders has arrived; its value is ``{sender: content}``.
+
+        Args:
+            senders: the machines' numbers.
+            tag: as it was sent.
+
+        Raises:
+            AlgorithmError: if this machine waits for that tag already.
+        """
         waiting = self.waiting
         if tag in waiting:
             raise AlgorithmError(f"already waits for message {tag!r} of nodes {waiting[tag].missing}")
@@ -132,7 +123,16 @@ class Machine:
         return receipt
 
     def collect_until(self, senders: Collection[int], tag: Hashable, deadline: float) -> Receipt:
-        """Like `collect`, but gives up after `deadline` seconds: then the value has what came, and what is late is dropped."""
+        """Like `collect`, but with an end: then the value has what came until then, and what is late is dropped.
+
+        Args:
+            senders: the machines' numbers.
+            tag: as it was sent.
+            deadline: seconds from now; what comes at that very moment counts.
+
+        Returns:
+            An event to yield.
+        """
         receipt = self.collect(senders, tag)
         if not receipt.processed:
             alarm = Message(self.id, tag, ref(receipt), 0.0, self.step, (self.chain, self.clock.now), (self._give_up,))
@@ -146,7 +146,14 @@ class Machine:
         return receipt
 
     def deliver(self, message: Message) -> None:
-        """A message arrives: it goes to whoever waits for it, or into the inbox."""
+        """A message arrives: it goes to whoever waits for it, or into the inbox.
+
+        Args:
+            message: of a tag that its sender has used only once.
+
+        Raises:
+            AlgorithmError: if the sender has used the tag twice.
+        """
         tag, sender = message.tag, message.sender
         if tag not in self.waiting:
             self._keep(message)
@@ -163,55 +170,19 @@ class Machine:
                 self._woken(message)
             receipt.complete(box)
 
-    def _woken(self, message: Message) -> None:
-        """Goes on because of a message that it had to wait for."""
-        now, sender = self.clock._now, message.sender
-        idle_since = max(self.chain[2], self.busy_until)
-        if now > idle_since:
-            self.waited_s[sender] += now - idle_since
-        before, sent = message.origin
-        self.chain = after(before, sent, now, sender, self.id)
-
     def computed(self, event: ComputeEvent) -> None:
         """Goes on because a computation that it had to wait for is over."""
         self.chain = after(event.before, event.start, event.end, self.id, self.id)
 
     def renew(self, message: Message) -> None:
-        """A message arrives of which only the newest counts, whatever the order of arrival."""
+        """A message arrives of which only the newest counts, whatever the order of arrival.
+
+        Args:
+            message: of any step.
+        """
         if message.step >= self.newest_step.get(message.sender, -1):
             self.newest[message.sender] = message.payload
             self.newest_step[message.sender] = message.step
-
-    def question(
-        self, receiver: int, content: Any, bits: float, then: Callable[[Any], object] | None = None
-    ) -> Receipt:
-        """Asks another machine; the event's value is the reply.
-
-        With `then`, the two ends change together: it is called with the reply when that arrives, and until then this
-        machine answers nobody (questions wait in line), as if it were locked.
-        """
-        if self.asking is not None:
-            raise AlgorithmError("asks a second question before the first one was answered")
-        return self._ask(receiver, content, bits, then, self.machines[receiver].asked)
-
-    def _ask(
-        self,
-        receiver: int,
-        content: Any,
-        bits: float,
-        then: Callable[[Any], object] | None,
-        asked: Callable[[Message], None],
-    ) -> Receipt:
-        receipt = Receipt(self.clock, "reply", (receiver,), {})
-        self.asking = receipt, then
-        self.num_questions += 1
-        self._dispatch(self._link(receiver), content, self.num_questions, bits, asked)
-        return receipt
-
-    @property
-    def is_locked(self) -> bool:
-        """Whether an atomic question of this machine is still without reply."""
-        return self.asking is not None and self.asking[1] is not None
 
     def awaited(self) -> list[int]:
         """The machines whose messages or reply this one waits for."""
@@ -224,27 +195,6 @@ class Machine:
         if self.asking is not None:
             told.append(f"the reply of node {min(self.asking[0].wanted)}")
         return " and ".join(told) or "an event of its own making"
-
-    def _link(self, receiver: int) -> Link:
-        try:
-            return self.links[receiver]
-        except KeyError:
-            link = self.links[receiver] = self.network.link(self.id, receiver)
-            return link
-
-    def _dispatch(
-        self,
-        link: Link,
-        content: Any,
-        tag: Hashable,
-        bits: float,
-        arrive: Callable[[Message], None],
-        chain: Cause | None = None,
-    ) -> None:
-        self.bits_sent += bits
-        self.messages_sent += 1
-        origin = (self.chain if chain is None else chain, self.clock.now)
-        self.network.transmit(link, Message(self.id, tag, content, bits, self.step, origin, (arrive,)))
 
     def _keep(self, message: Message) -> None:
         """Nobody waits for it: it has come early, or, after a deadline, too late."""
@@ -291,71 +241,6 @@ class Machine:
                 self._woken(alarm)
             receipt.complete(receipt.box)
 
-    def asked(self, question: Message) -> None:
-        """A question arrives; a machine that is locked, or about to begin, lets it wait.
-
-        Args:
-            question: from whom, and what.
-        """
-        if self.is_locked or self.is_absent:
-            self.questions.append(question)
-        else:
-            before, sent = question.origin
-            self._reply(question, after(before, sent, self.clock.now, question.sender, self.id))
-
-    def _reply(self, question: Message, chain: Cause) -> None:
-        content, bits = self.pack(self.answer(question.sender, question.payload))
-        asker = self.machines[question.sender]
-        self._dispatch(self._link(question.sender), content, question.tag, bits, asker.replied, chain)
-
-    def replied(self, reply: Message) -> None:
-        """The reply arrives: unlocks, lets the waiting questions in, then wakes the process.
-
-        Args:
-            reply: to the last question of this machine, or to one that it has forgotten.
-        """
-        if self.asking is None or reply.tag != self.num_questions:
-            return
-        receipt, then = self.asking
-        self.asking = None
-        if then is not None:
-            then(reply.payload)
-        before, sent = reply.origin
-        self.answer_waiting(after(before, sent, self.clock.now, reply.sender, self.id))
-        if receipt.callbacks:
-            self._woken(reply)
-        receipt.complete(reply.payload)
-
-    def refused(self, question: Message) -> None:
-        """A question of this machine will never be answered: the event that it waits for is over, its value None.
-
-        Args:
-            question: as it was sent.
-        """
-        if self.asking is None or question.tag != self.num_questions:
-            return
-        receipt, _ = self.asking
-        self.asking = None
-        self.answer_waiting(self.chain)
-        receipt.complete(None)
-
-    def answer_waiting(self, chain: Cause) -> None:
-        """Answers the questions that had to wait, unless this machine has not begun yet.
-
-        Args:
-            chain: what led to this moment.
-        """
-        while self.questions and not self.is_absent:
-            self._reply(self.questions.popleft(), chain)
-
-    def fetched(self, question: Message) -> None:
-        """Somebody asks for what this machine has, to begin anew from it; only nodes have something.
-
-        Args:
-            question: from whom.
-        """
-        self.machines[question.sender].refused(question)
-
     def forget(self) -> None:
         """Loses all that it has received and waits for; who asked it something is refused."""
         for box in (self.inbox, self.waiting, self.late, self.lost, self.newest, self.newest_step):
@@ -367,12 +252,15 @@ class Machine:
             question = self.questions.popleft()
             self.machines[question.sender].refused(question)
 
-    def _no_answer(self, sender: int, payload: Any) -> Any:
-        raise AlgorithmError(f"node {sender} asked node {self.id}, which answers nothing; set `node.answer` first")
-
-
 def told_tag(receipt: Receipt) -> Hashable:
-    """The tag as the algorithm wrote it: `receive` puts the sender before it, so that senders cannot get mixed up."""
+    """The tag as the algorithm wrote it: `receive` puts the sender before it, so that senders cannot get mixed up.
+
+    Args:
+        receipt: that awaits it.
+
+    Returns:
+        Without the sender, where `receive` has put it there.
+    """
     is_of_one = isinstance(receipt.tag, tuple) and len(receipt.tag) == 2 and receipt.wanted == receipt.tag[:1]
     tag: Hashable = receipt.tag[1] if is_of_one else receipt.tag
     return tag

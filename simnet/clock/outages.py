@@ -134,6 +134,9 @@ def spells_of_nodes(
 
     Yields:
         (node, its spells in order, the last moment at which a fatal one may start [s]).
+
+    Raises:
+        ParameterError: if a trace cannot be read.
     """
     match fault:
         case Crash() | Join() | Leave():

@@ -56,6 +56,9 @@ class Pace:
         Args:
             start: when it starts, in simulated seconds.
             work: seconds that it takes where the factor is 1.
+
+        Returns:
+            Seconds.
         """
         while self.begins[-1] <= start:
             self._extend()
@@ -103,7 +106,7 @@ class UnevenTimes:
 def paces(
     spec: Compute, num_nodes: int, seed: int, traces: Sequence[Iterator[Piece]] | None, east: Sequence[float]
 ) -> list[Pace] | None:
-    """Each node's pace; None if all nodes are equally fast all the time.
+    """Each node's pace.
 
     Args:
         spec: the scenario's `compute`.
@@ -111,6 +114,9 @@ def paces(
         seed: the run's seed; the slowdowns of node i come from its own stream.
         traces: what the trace says of each node, if there is one.
         east: the nodes' longitudes in degrees, if they are needed.
+
+    Returns:
+        n paces; None if all nodes are equally fast all the time.
     """
     if not spec.is_uneven:
         return None
@@ -129,6 +135,9 @@ def product(parts: Sequence[Iterator[Piece]]) -> Iterator[Piece]:
 
     Args:
         parts: the pieces of each; none of them: a factor of 1 for ever.
+
+    Yields:
+        Pieces in order; one at each moment at which any part has one.
 
     Example:
         >>> list(product([iter([(0.0, 2.0), (5.0, 1.0)]), iter([(0.0, 1.0), (5.0, 3.0), (7.0, 1.0)])]))
@@ -149,7 +158,15 @@ def _numbered(k: int, piece: Piece) -> tuple[float, int, float]:
 
 
 def concerns(slowdown: Slowdown, node: int) -> bool:
-    """Whether a slowdown is one of this node's."""
+    """Whether a slowdown is one of this node's.
+
+    Args:
+        slowdown: what the scenario says.
+        node: whose number is looked for.
+
+    Returns:
+        True if it is, or is everybody's.
+    """
     return slowdown.nodes is None or node in slowdown.nodes
 
 
@@ -164,6 +181,9 @@ def spell(slowdown: Slowdown, node: int, seed: int, number: int) -> Iterator[Pie
         node: whose.
         seed: the run's seed.
         number: of the slowdown in the scenario: each has streams of its own.
+
+    Yields:
+        Pieces in order; without end if the times are random.
     """
     yield 0.0, 1.0
     if slowdown.start is not None and slowdown.until is not None:
@@ -182,7 +202,16 @@ def spell(slowdown: Slowdown, node: int, seed: int, number: int) -> Iterator[Pie
 
 
 def sampler(quantity: Any, node: int, rng: np.random.Generator) -> Callable[[], float]:
-    """A function whose every call gives a value of a quantity [s]."""
+    """What draws a quantity again and again.
+
+    Args:
+        quantity: a number, one for each node, or a distribution.
+        node: whose.
+        rng: the stream to draw from.
+
+    Returns:
+        A function whose every call gives a value [s].
+    """
     if isinstance(quantity, Constant):
         return lambda: quantity.value
     if isinstance(quantity, PerNode):
@@ -219,6 +248,9 @@ def phases_of(diurnal: Diurnal, num_nodes: int, seed: int, east: Sequence[float]
         seed: the run's seed; a random phase comes from the node's own stream.
         east: the nodes' longitudes in degrees.
 
+    Returns:
+        n numbers.
+
     Raises:
         ParameterError: if longitudes are needed and there are none.
     """
@@ -240,6 +272,9 @@ def waves(diurnal: Diurnal, phase: float) -> Iterator[Piece]:
     Args:
         diurnal: what the scenario says.
         phase: of the node.
+
+    Yields:
+        Pieces in order, without end.
     """
     steps = STEPS_OF_A_PERIOD
     risen = [steps / (2 * pi) * (1 - cos(2 * pi * k / steps)) for k in range(steps + 1)]

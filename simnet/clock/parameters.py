@@ -98,6 +98,9 @@ def draw(distribution: Distribution, rng: np.random.Generator) -> float:
         distribution: with parameters in s or bit/s.
         rng: the stream to draw from.
 
+    Returns:
+        Seconds or bit/s.
+
     Example:
         >>> from simnet.streams import stream
         >>> draw(Distribution(kind="uniform", low=2.0, high=2.0), stream(1, "latency", 0, 1))
@@ -116,7 +119,7 @@ def draw(distribution: Distribution, rng: np.random.Generator) -> float:
 
 
 def read_matrix(key: str, file: MatrixFile, num_nodes: int, num_machines: int, folder: Path) -> np.ndarray:
-    """A matrix file (CSV without header, or NPY) of one number for each directed pair, in s or bit/s.
+    """A matrix file (CSV without header, or NPY) of one number for each directed pair.
 
     Args:
         key: ``latency`` or ``bandwidth``, for complaints.
@@ -124,6 +127,9 @@ def read_matrix(key: str, file: MatrixFile, num_nodes: int, num_machines: int, f
         num_nodes: n; there may always be one row and column more, for a parameter server.
         num_machines: rows and columns that are needed.
         folder: where a relative path starts.
+
+    Returns:
+        The numbers in s or bit/s; row = sender, column = receiver.
 
     Raises:
         ParameterError: if it cannot be read, has another shape, or holds numbers that cannot be.

@@ -33,6 +33,9 @@ def with_protocol(
         carry: how transfers get there: the rule's own, or that of a layer around it.
         clock: the run's clock.
         back: the link of the acknowledgements for a link; None where they cost nothing.
+
+    Returns:
+        What carries transfers instead.
     """
     if protocol.acknowledgements and not isinstance(rule, Unshared):
         carry = Acknowledged(protocol.acknowledgements, back, carry).carry
@@ -44,7 +47,11 @@ def with_protocol(
 
 
 def deliver(transfer: Transfer, _: Any = None) -> None:
-    """Tells whom the arrival of a transfer concerns that itself never was in the clock's queue."""
+    """Tells whom the arrival of a transfer concerns that itself never was in the clock's queue.
+
+    Args:
+        transfer: its last bit has arrived.
+    """
     for callback in transfer.callbacks:
         callback(transfer)
 
@@ -130,7 +137,12 @@ class Connection:
         self.pending: deque[tuple[Transfer, float, float]] = deque()
 
     def send(self, transfer: Transfer, extra: float) -> None:
-        """Appends a transfer to what this connection has to send."""
+        """Appends a transfer to what this connection has to send.
+
+        Args:
+            transfer: of any size.
+            extra: seconds of latency on top of the link's own.
+        """
         now, options = self.layer.clock.now, self.layer.options
         if not self.window and options.handshake:
             # A round trip in which nothing can be sent; the window of the next one is the double of this.

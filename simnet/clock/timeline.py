@@ -105,7 +105,11 @@ class Timeline:
         self._pending: dict[int, tuple[float, int, simpy.Event]] = {}
 
     def watch(self, rule: SharingRule) -> None:
-        """Records what a sharing rule carries from now on."""
+        """Records what a sharing rule carries from now on.
+
+        Args:
+            rule: any one.
+        """
         rule.carry = TracedRule(rule, self).carry  # type: ignore[method-assign]
 
     def follow(self, machine: Machine, program: Program) -> Program:
@@ -146,11 +150,19 @@ class Timeline:
         self._keep(self.downs, Interval(node, start, end, what=why))
 
     def sends(self, flight: Flight) -> None:
-        """A transfer begins."""
+        """A transfer begins.
+
+        Args:
+            flight: as far as it is known.
+        """
         self.flying[id(flight)] = flight
 
     def arrives(self, flight: Flight) -> None:
-        """A transfer's last bit arrives now."""
+        """A transfer's last bit arrives now.
+
+        Args:
+            flight: that began before.
+        """
         del self.flying[id(flight)]
         flight.arrival = self.clock.now
         if self._is_seen(flight.sent, flight.arrival, flight.sender, flight.receiver):
@@ -290,7 +302,14 @@ COLUMNS: dict[str, type] = {
 
 
 def awaited(event: simpy.Event) -> tuple[tuple[int, ...], str]:
-    """For whom a machine waits, and the tag of the message: whoever has not answered, or, if all have, whoever came last."""
+    """For whom a machine waits, and for what.
+
+    Args:
+        event: that its program has yielded.
+
+    Returns:
+        Whoever has not answered, or, if all have, whoever came last; and the tag of the message.
+    """
     if not isinstance(event, Receipt):
         return (), ""
     last = tuple(event.box)[-1:]  # in order of arrival
