@@ -30,7 +30,7 @@ def time_of_nodes(nodes: Sequence[Node], end_s: float) -> dict[str, list[Any]]:
     return {
         "computing_s": [node.computed_s(end_s) for node in nodes],
         "waiting_s": [sum(seconds.values(), 0.0) for seconds in waited],
-        "sending_s": [sending_s(node) for node in nodes],
+        "sending_s": [min(sending_s(node), end_s) for node in nodes],
         "down_s": [node.down_s(end_s) for node in nodes],
         "waited_for": [max(seconds, key=lambda j: (seconds[j], -j), default=None) for seconds in waited],
     }

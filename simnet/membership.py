@@ -57,6 +57,7 @@ class MembershipObserver(Observer):
         for step in sorted(self.snapshots):
             self.missing[step].discard(node.id)
             if not self.missing[step]:
+                self.snapshots[step].time_s = node.now  # only now nobody is to come any more
                 self._finish(self.snapshots[step])
         self._end_if_nothing_is_left()
 

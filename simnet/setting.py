@@ -184,6 +184,9 @@ class Setting:
         )
 
 
+_WAITS = {"all": "wait: all", "none": "wait: none", "deadline": "wait: {deadline: 200 ms}"}
+
+
 def asking_order(graph: Graph) -> list[tuple[int, ...]]:
     """Whom each node may ask, so that every edge is asked from one end and nobody waits in a circle.
 
@@ -317,16 +320,16 @@ def check_algorithm(
     wait = named.wait or scenario.run.wait
     rule = "deadline" if isinstance(wait, Deadline) else wait
     if not entry.asynchronous and not entry.pooled and rule not in entry.tolerates:
-        allowed = " or ".join(f"wait: {w}" for w in entry.tolerates)
+        allowed = " or ".join(_WAITS[w] for w in entry.tolerates)
         complain(f"{named.label} needs {allowed}, but this scenario says wait: {rule}; give it a wait of its own")
     if drops(scenario) and not entry.pooled and (entry.asynchronous or rule == "all"):
-        others = [f"wait: {w}" for w in entry.tolerates if w != "all"]
+        others = [_WAITS[w] for w in entry.tolerates if w != "all"]
         advice = " or ".join(["then: retransmit", *others])
         complain(f"{named.label} needs every message, but network.loss lets some of them drop; use {advice}")
     fatal = next((i for i, fault in enumerate(scenario.faults) if is_fatal(fault)), None)
     if fatal is not None and rule == "all" and not entry.asynchronous and not entry.pooled:
-        others = [f"wait: {w}" for w in entry.tolerates if w != "all"]
-        advice = " or ".join(["faults that end, with state: kept", *others])
+        others = [_WAITS[w] for w in entry.tolerates if w != "all"]
+        advice = ", or ".join(["faults that end, with state: kept", *others])
         complain(f"{named.label} waits for all neighbors, but faults.{fatal} takes some of them out of step; use {advice}")
     if (entry.asynchronous or rule == "none") and not entry.pooled and not takes_time(scenario):
         complain(f"{named.label} never waits for a round, so gradients that take no time would never end; give compute.time")

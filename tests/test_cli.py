@@ -307,13 +307,15 @@ def test_lists_name_everything(capsys: pytest.CaptureFixture[str], monkeypatch: 
     monkeypatch.setenv("COLUMNS", "300")
     assert main(["list"]) == 0
     everything = capsys.readouterr().out
-    names = [*ALGORITHMS, *METRICS, "ring", "watts_strogatz", "metropolis", "digits", "quadratic", "cnn", "dirichlet"]
+    names = [*ALGORITHMS, *METRICS, "ring", "watts_strogatz", "metropolis", "digits", "quadratic", "cnn", "link_down"]
     assert [name for name in names if not re.search(rf"\b{name}\b", everything)] == []
     assert main(["list", "algorithms"]) == 0
     listed = capsys.readouterr().out
     assert [entry.paper for entry in ALGORITHMS.values() if entry.paper not in listed] == []
     assert main(["list", "partitions"]) == 0
     assert re.search(r"label_sorted +shuffled = 0 ", capsys.readouterr().out)
+    assert main(["list", "faults"]) == 0
+    assert re.search(r"leave +nodes, at +Nodes that leave for good", capsys.readouterr().out)
 
 
 def test_scenarios_are_listed_with_their_question(

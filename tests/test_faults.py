@@ -168,9 +168,29 @@ def test_a_trace_of_crashes(tmp_path: Path) -> None:
     (tmp_path / "churn.csv").write_text("2.5, 1, down\n4, 1, up\n", encoding="utf-8")
     trace = {"kind": "trace", "path": str(tmp_path / "churn.csv")}
     assert summary(trace, n=2)["nodes"] == summary(crash(), n=2)["nodes"]
-    (tmp_path / "churn.csv").write_text("2.5, 1, up\n", encoding="utf-8")
-    with pytest.raises(ScenarioError, match="each node goes down and up by turns"):
-        run(trace, n=2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("", r"found no rows in churn\.csv; allowed: at least one, such as 2\.5,1,down"),
+        ("2.5,1,up\n", r"found '2\.5,1,up' in line 1 of churn\.csv; each node goes down and up by turns"),
+        ("3,1,down\n2,1,up\n", r"found '2,1,up' in line 2 of churn\.csv; each node goes down and up by turns, in the order of"),
+        ("1,1,down\n\n2,1,upp\n", r"found '2,1,upp' in line 3 of churn\.csv; allowed: time \[s\], node \(0 to 1\), up or down"),
+        ("1,2,down\n", r"found '1,2,down' in line 1 of churn\.csv; allowed: time \[s\], node \(0 to 1\), up or down"),
+        ("1,1,down,x\n", r"found '1,1,down,x' in line 1"),
+        ("nan,1,down\n", r"found 'nan,1,down' in line 1"),
+        ("time,node,state\n", r"found 'time,node,state' in line 1"),
+        (None, r"cannot read churn\.csv: .*No such file"),
+    ],
+)
+def test_a_trace_that_cannot_be_is_refused_with_its_file_and_line(tmp_path: Path, rows: str | None, told: str) -> None:
+    if rows is not None:
+        (tmp_path / "churn.csv").write_text(rows, encoding="utf-8")
+    text = "nodes: 2\ntopology: ring\nfaults:\n  - {kind: trace, path: churn.csv}\nproblem: {kind: quadratic, dimension: 2}\n"
+    (tmp_path / "churn.yaml").write_text(text + "algorithms: [{name: adpsgd, lr: 0.1}]\nrun: {steps: 2}\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match=rf"churn\.yaml:4: faults\.0\.path: {told}"):
+        simnet.prepare(tmp_path / "churn.yaml")
 
 
 def test_a_reference_without_a_network_knows_no_faults() -> None:

@@ -28,7 +28,9 @@ def adpsgd(node: Node, *, lr: Schedule) -> Program:
     Yields:
         The events that the node waits for.
 
-    Message: one vector each way for each average. Asynchronous: there is no waiting rule to choose.
+    Message: one vector each way for each average. Asynchronous: there is no waiting rule to choose. Who has asked a node
+    that is down waits until it is back, or, if it is gone for good, goes on alone; if a reply is lost for good, only the one
+    that was asked has averaged.
 
     Example:
         >>> import simnet

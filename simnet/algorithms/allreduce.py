@@ -41,7 +41,8 @@ def allreduce(node: Node, *, lr: Schedule, exchange: Exchange = "ring", chunks: 
     Yields:
         The events that the node waits for.
 
-    Message: see `exchange`; the topology plays no role. Every node waits for all others; no message may be missing.
+    Message: see `exchange`; the topology plays no role. Every node waits for all others; no message may be missing. A node
+    or link that is down holds all of them up until it is back; nodes that come and go are refused.
 
     Example:
         >>> import simnet

@@ -47,7 +47,7 @@ def detag(
         The events that the node waits for.
 
     Message: two vectors (xt and y, in one message) to every neighbor in each step; gradients overlap with it. Needs W
-    doubly stochastic and every neighbor's message.
+    doubly stochastic and every neighbor's message: who is down is waited for, and nodes that come and go are refused.
 
     Example:
         >>> import simnet

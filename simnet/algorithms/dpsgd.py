@@ -28,7 +28,8 @@ def dpsgd(node: Node, *, lr: Schedule, order: Literal["cta", "atc"] = "cta") -> 
         The events that the node waits for.
 
     Message: one vector to every neighbor in each step. Needs W doubly stochastic. Tolerates missing and old messages:
-    a missing neighbor's weight goes to oneself, and then the mean of the models is no longer preserved exactly.
+    a missing neighbor's weight goes to oneself, and then the mean of the models is no longer preserved exactly. So nodes may
+    come and go, unless it waits for all; then who is down is waited for.
 
     Example:
         >>> import simnet

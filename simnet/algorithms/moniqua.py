@@ -45,7 +45,8 @@ def moniqua(
         The events that the node waits for.
 
     Message: b D bits to every neighbor in each step, no scale; gradients overlap with it. Needs W symmetric and doubly
-    stochastic. Tolerates messages that a deadline drops: such a neighbor is left out of the sum.
+    stochastic. Tolerates messages that a deadline drops: such a neighbor is left out of the sum. So with a deadline nodes
+    may come and go; one that begins anew may be further than theta from its neighbors.
 
     Example:
         >>> import simnet

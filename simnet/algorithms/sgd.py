@@ -21,7 +21,8 @@ def sgd(node: Node, *, lr: Schedule) -> Program:
     Yields:
         The events that the node waits for.
 
-    Message: none. What all-reduce would do if the network were free and the mini-batches were drawn from all the data.
+    Message: none, and no fault concerns it. What all-reduce would do if the network were free and the mini-batches were
+    drawn from all the data.
 
     Example:
         >>> import simnet

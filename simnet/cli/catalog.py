@@ -174,6 +174,8 @@ def _models(annotation: Any) -> Iterable[type[BaseModel]]:
             yield member
         elif member is not annotation:
             yield from _models(member)
+        elif get_origin(member) is tuple:  # of a list of kinds
+            yield from (model for item in get_args(member) for model in _models(item))
 
 
 def _words(part: type[BaseModel]) -> dict[str, str]:
@@ -242,6 +244,7 @@ TOPICS: Mapping[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "models": (_KINDS, part_rows("problem", "model")),
     "partitions": (_KINDS, part_rows("problem", "partition")),
     "metrics": (("name", "what it is", "better"), metric_rows),
+    "faults": (_KINDS, part_rows("faults")),
     "devices": (("name", "float32 peak", "memory", "what it is", "source"), device_rows),
     "scenarios": (("file", "question"), scenario_rows),
 }

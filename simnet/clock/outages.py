@@ -239,15 +239,18 @@ def read_trace(fault: FaultTrace, num_nodes: int, folder: Path) -> dict[int, lis
     spells: dict[int, list[Spell]] = {}
     try:
         with (folder / fault.path).open(encoding="utf-8", newline="") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+            reader = csv.reader(file)
+            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ParameterError(f"path: cannot read {fault.path}: {error}") from error
-    for line, row in enumerate(rows, start=1):
+    if not rows:
+        raise ParameterError(f"path: found no rows in {fault.path}; allowed: at least one, such as 2.5,1,down")
+    for line, row in rows:
         time, node, is_up = _change(row, line, fault.path, num_nodes)
         known = spells.setdefault(node, [])
         is_down = bool(known) and known[-1].end == inf
         if is_up == (not is_down) or (known and time < known[-1].start):
-            found = f"path: found {','.join(row)!r} in row {line} of {fault.path}"
+            found = f"path: found {','.join(row)!r} in line {line} of {fault.path}"
             raise ParameterError(f"{found}; each node goes down and up by turns, in the order of time, down first")
         if is_up:
             known[-1] = Spell(known[-1].start, time, fault.state)
@@ -263,7 +266,6 @@ def _change(row: list[str], line: int, path: str, num_nodes: int) -> tuple[float
     except (ValueError, IndexError):
         is_possible = False
     if not is_possible:
-        raise ParameterError(
-            f"path: found {','.join(row)!r} in row {line} of {path}; allowed: time [s], node (0 to {num_nodes - 1}), up or down"
-        )
+        found = f"path: found {','.join(row)!r} in line {line} of {path}"
+        raise ParameterError(f"{found}; allowed: time [s], node (0 to {num_nodes - 1}), up or down")
     return time, node, word == "up"

@@ -13,6 +13,7 @@ from simnet.sentences import Complaint, Location
 
 NodeId = Annotated[int, Field(ge=0)]
 Nodes = Annotated[tuple[NodeId, ...], Field(min_length=1)]
+Links = Annotated[tuple[tuple[NodeId, NodeId], ...], Field(min_length=1)]
 State = Literal["kept", "neighbor", "start"]
 
 
@@ -82,7 +83,7 @@ class LinkDown(Interval):
     """
 
     kind: Literal["link_down"] = "link_down"
-    links: Annotated[tuple[tuple[NodeId, NodeId], ...], Field(min_length=1)]
+    links: Links
 
 
 class NetworkPartition(Interval):
@@ -125,7 +126,7 @@ class RandomOutages(Part):
     """
 
     kind: Literal["random_outages"] = "random_outages"
-    links: tuple[tuple[NodeId, NodeId], ...] | None = None
+    links: Links | None = None
     up: PositiveSeconds
     down: PositiveSeconds
 
@@ -186,6 +187,9 @@ def misfits(fault: Fault, nodes: int) -> list[Complaint]:
         for place, node in named_nodes(fault)
         if node >= nodes
     ]
+    if isinstance(fault, LinkDown | RandomOutages):
+        loops = [(i, ends) for i, ends in enumerate(fault.links or ()) if ends[0] == ends[1]]
+        wrong += [(("links", i), f"found {list(ends)}; allowed: two different nodes") for i, ends in loops]
     if isinstance(fault, Interval) and fault.until is not None and fault.until <= fault.at:
         wrong.append((("until",), f"found {fault.until:g} s, which is not after {fault.at:g} s; allowed: a later time"))
     if isinstance(fault, NetworkPartition):

@@ -256,7 +256,7 @@ def test_of_newest_messages_nobody_keeps_account() -> None:
 @pytest.mark.parametrize(
     ("algorithm", "wait", "advice"),
     [
-        ({"name": "dpsgd"}, "all", "use then: retransmit or wait: none or wait: deadline"),
+        ({"name": "dpsgd"}, "all", "use then: retransmit or wait: none or wait: {deadline: 200 ms}"),
         ({"name": "allreduce"}, "all", "use then: retransmit$"),
         ({"name": "detag"}, "all", "use then: retransmit$"),
         ({"name": "adpsgd"}, "none", "use then: retransmit$"),

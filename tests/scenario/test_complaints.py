@@ -24,6 +24,8 @@ VALID: dict[str, Any] = {
 }
 REMOVE = object()
 SHARED = {"name": "backbone", "bandwidth": "1 Gbit/s", "between": [[0, 1], [2, 3]]}
+CRASH = {"kind": "crash", "nodes": [3], "at": "1 s", "until": "2 s"}
+RANDOM = {"kind": "random_outages", "up": "1 s", "down": "1 s"}
 QUADRATIC = {"kind": "quadratic", "curvature": [[1, 2]], "optimum": [[0, 1]]}
 BUDGETS = "allowed: at least one of steps, epochs, simulated_time"
 
@@ -69,6 +71,29 @@ def complaints(read: Read, scenario: Mapping[str, Any]) -> list[str]:
         ("mixing", {"matrix": [[1, 0], [1]]}, "mixing.matrix.1: found 1 numbers; allowed: 2, as in the first row"),
         ("mixing", {"matrix": [[1, "x"]]}, "mixing.matrix.0.1: found 'x'; allowed: a finite number"),
         ("mixing", "metropolise", "did you mean metropolis?"),
+        ("faults", "crash", "faults: found 'crash'; allowed: a list"),
+        ("faults", ["crash"], "faults.0.nodes: missing; it is needed here"),
+        ("faults", [{"nodes": [3], "at": "1 s"}], "faults.0.kind: missing; allowed: crash, join, leave, link_down, part"),
+        ("faults", [CRASH | {"kind": "crush"}], "faults.0.kind: found 'crush'; allowed: crash, join, leave, link_down, part"),
+        ("faults", [CRASH | {"at": 1}], "faults.0.at: found 1 without a unit; allowed: a number and one of ns, us, ms, s, m"),
+        ("faults", [CRASH | {"at": "1 bit/s"}], "faults.0.at: found '1 bit/s' with the unknown unit bit/s; allowed: a num"),
+        ("faults", [CRASH | {"until": "500 ms"}], "faults.0.until: found 0.5 s, which is not after 1 s; allowed: a later t"),
+        ("faults", [CRASH | {"nodes": [0, 4]}], "faults.0.nodes.1: found node 4; allowed: 0 to 3, since nodes is 4"),
+        ("faults", [CRASH | {"nodes": 3}], "faults.0.nodes: found 3; allowed: a list"),
+        ("faults", [CRASH | {"node": [3]}], "faults.0.node: unknown key; did you mean nodes?"),
+        ("faults", [CRASH | {"state": "keep"}], "faults.0.state: found 'keep'; allowed: kept, neighbor, start; did you mean"),
+        ("faults", [{"kind": "join", "nodes": [3]}], "faults.0.at: missing; it is needed here"),
+        ("faults", [{"kind": "leave", "nodes": [], "at": "1 s"}], "faults.0.nodes: found []; allowed: a list of at least 1"),
+        ("faults", [{"kind": "link_down", "links": [[0, 4]]}], "faults.0.links.0.1: found node 4; allowed: 0 to 3, since"),
+        ("faults", [{"kind": "link_down", "links": [[0, 1, 2]]}], "faults.0.links.0: found [0, 1, 2]; allowed: a list of"),
+        ("faults", [{"kind": "link_down", "links": [[0, 1], [2, 2]]}], "faults.0.links.1: found [2, 2]; allowed: two diff"),
+        ("faults", [{"kind": "partition", "groups": [[0, 1]]}], "faults.0.groups: found [[0, 1]]; allowed: a list of at le"),
+        ("faults", [{"kind": "partition", "groups": [[0], [1, 0]]}], "faults.0.groups: found node 0 twice; allowed: each n"),
+        ("faults", [{"kind": "random_crashes", "up": "1 s"}], "faults.0.down: missing; it is needed here"),
+        ("faults", [{"kind": "random_outages", "up": "1 s", "down": "0 s"}], "faults.0.down: found 0; allowed: more than"),
+        ("faults", [RANDOM | {"links": []}], "faults.0.links: found []; allowed: a list of at least 1"),
+        ("faults", [RANDOM | {"links": [[1, 1]]}], "faults.0.links.0: found [1, 1]; allowed: two different nodes"),
+        ("faults", [{"kind": "trace"}], "faults.0.path: missing; it is needed here"),
         ("network.bandwith", "1 bit/s", "network.bandwith: unknown key; did you mean bandwidth?"),
         ("network.latency", 50, "network.latency: found 50 without a unit; allowed: a number and one of ns, us, ms,"),
         ("network.latency", "50 Mbit/s", "network.latency: found '50 Mbit/s' with the unknown unit Mbit/s; allowed:"),
