@@ -160,19 +160,23 @@ def networks(nodes: int) -> Values:
 def faults(nodes: int) -> Values:
     node, at, until = st.integers(0, nodes - 1), {"at": st.just("5 s")}, st.just("7500 ms")
     some, states = {"nodes": st.lists(node, min_size=1, max_size=2)}, st.sampled_from(["kept", "neighbor", "start"])
-    pairs = st.lists(st.tuples(node, node).map(list), min_size=1, max_size=2)
+    ends = st.permutations(range(nodes)).map(lambda order: order[:2])
+    pairs = st.lists(ends, min_size=1, max_size=2)
     groups = st.permutations(range(nodes)).map(lambda order: [order[:1], order[1:]])
     random = {"up": positive_times, "down": positive_times}
     kinds = [
         kind("crash", {**some, **at}, until=until, state=states),
         kind("join", {**some, **at}, state=st.sampled_from(["neighbor", "start"])),
         kind("leave", {**some, **at}),
-        kind("link_down", {"links": pairs, **at}, until=until),
         kind("random_crashes", random, **some, state=states),
-        kind("random_outages", random, links=pairs),
         kind("trace", {"path": words}, state=states),
-        *([kind("partition", {"groups": groups, **at}, until=until)] if nodes > 1 else []),
     ]
+    if nodes > 1:
+        kinds += [
+            kind("link_down", {"links": pairs, **at}, until=until),
+            kind("random_outages", random, links=pairs),
+            kind("partition", {"groups": groups, **at}, until=until),
+        ]
     return st.lists(st.one_of(kinds), max_size=3)
 
 
