@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-LONGEST = 128
+LONGEST = 32
 """Links of a chain that are kept; of what lies before only the sums are."""
 
 Cause = tuple["Cause | CriticalPath | None", float, float, int, int, int]
