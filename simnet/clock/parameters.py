@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simnet.clock.positions import great_circle, read_positions
+from simnet.clock.positions import great_circle, read_numbers, read_positions
 from simnet.errors import ParameterError
 from simnet.scenario import PRESETS, Constant, Distribution, MatrixFile, PerNode, Positions, Quantity, Varying
 from simnet.scenario import Network as NetworkSpec
@@ -134,12 +134,7 @@ def read_matrix(key: str, file: MatrixFile, num_nodes: int, num_machines: int, f
     Raises:
         ParameterError: if it cannot be read, has another shape, or holds numbers that cannot be.
     """
-    path = folder / file.path
-    try:
-        matrix = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, delimiter=",", ndmin=2)
-        matrix = np.asarray(matrix, dtype=np.float64)
-    except (OSError, ValueError, TypeError) as error:
-        raise ParameterError(f"{key}.file: cannot read {file.path}: {error}") from error
+    matrix = read_numbers(f"{key}.file", file.path, folder)
     size = len(matrix)
     if matrix.shape != (size, size) or not num_machines <= size <= num_nodes + 1:
         shape = " x ".join(map(str, matrix.shape))

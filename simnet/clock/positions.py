@@ -41,6 +41,28 @@ def great_circle(one: Position, other: Position) -> float:
     return 2 * EARTH_RADIUS * asin(min(1.0, sqrt(square)))
 
 
+def read_numbers(key: str, name: str, folder: Path) -> np.ndarray:
+    """The numbers in a file: CSV without header, or NPY.
+
+    Args:
+        key: where the scenario names the file, for complaints.
+        name: the file's path.
+        folder: where a relative path starts.
+
+    Returns:
+        Numbers in float64, with at least two axes if they come from CSV.
+
+    Raises:
+        ParameterError: if the file cannot be read.
+    """
+    path = folder / name
+    try:
+        numbers = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, delimiter=",", ndmin=2)
+        return np.asarray(numbers, dtype=np.float64)
+    except (OSError, ValueError, TypeError) as error:
+        raise ParameterError(f"{key}: cannot read {name}: {error}") from error
+
+
 def read_positions(spec: Positions, num_nodes: int, folder: Path) -> list[Position]:
     """One position for each node, out of the scenario or of its file (CSV without header, or NPY).
 
@@ -57,12 +79,7 @@ def read_positions(spec: Positions, num_nodes: int, folder: Path) -> list[Positi
     """
     if not isinstance(spec.positions, str):
         return [(row[0], row[1]) for row in spec.positions]
-    path = folder / spec.positions
-    try:
-        rows = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, delimiter=",", ndmin=2)
-        rows = np.asarray(rows, dtype=np.float64)
-    except (OSError, ValueError, TypeError) as error:
-        raise ParameterError(f"latency.positions: cannot read {spec.positions}: {error}") from error
+    rows = read_numbers("latency.positions", spec.positions, folder)
     if rows.shape != (num_nodes, 2):
         shape = " x ".join(map(str, rows.shape))
         raise ParameterError(
