@@ -23,8 +23,8 @@ from simnet.errors import AlgorithmError, SimnetError, StalledError
 from simnet.evaluation import Evaluations, reached
 from simnet.membership import Lifecycle, MembershipObserver, MortalNode, mortal
 from simnet.metrics import METRICS
-from simnet.node import Node, SilentNode
-from simnet.node_kinds import node_maker
+from simnet.node import Node
+from simnet.node_kinds import SilentNode, node_maker
 from simnet.observer import Budget, Observer
 from simnet.progress import Progress
 from simnet.result import RunRecord, Status
@@ -137,7 +137,7 @@ class Run:
             draws = setting.problem.draws(i, setting.seed)
             node = make_node(
                 *(i, self.clock, network, self.machines),
-                place=setting.surroundings(i, self.wait),
+                surroundings=setting.surroundings(i, self.wait),
                 recorder=recorder_type(i, self.executor, draws, shared),
                 model=models[i],
                 compute_times=times[i],

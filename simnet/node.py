@@ -25,10 +25,10 @@ from simnet.clock.causes import after
 from simnet.clock.events import Message
 from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
-from simnet.surroundings import Surroundings
+from simnet.surroundings import Place, Surroundings
 from simnet.values import ZERO, Combination, Kernel, Recorder, Row, Scalar, Vector
 
-__all__ = ["Node", "Payload", "Program", "SilentNode", "StepObserver"]
+__all__ = ["Node", "Payload", "Program", "StepObserver"]
 
 
 class StepObserver(Protocol):
@@ -56,7 +56,7 @@ class Node(Machine):
 
     Args:
         *machine: see `Machine`.
-        place: what it is told about the network.
+        surroundings: what it is told about the network.
         recorder: writes down what it computes.
         model: its initial model, ``[D]``.
         compute_times: seconds of one mini-batch gradient after the other, without end.
@@ -71,6 +71,8 @@ class Node(Machine):
         may_ask: the neighbors that it may `ask`, such that nodes never wait for one another in a circle.
         vector_bits, number_bits: what a model, and one number, take on the wire in full precision.
         self_weight, weights: its row of the mixing matrix: of itself, and of each neighbor in their order.
+        listener_weights: its column of the mixing matrix: the weight that each listener gives to it, in their order.
+        layers: the shapes of the model's tensors, in the order in which they lie in a flat vector.
         rng: this node's own random numbers.
         shared_key: the function ``(*names) -> int``: a random key that is the same at all nodes for the same names.
         answer: set it to the function ``(asker, payload) -> payload`` that answers questions.
@@ -80,7 +82,7 @@ class Node(Machine):
     def __init__(
         self,
         *machine: Any,
-        place: Surroundings,
+        surroundings: Surroundings,
         recorder: Recorder,
         model: Row,
         compute_times: Iterator[float],
@@ -89,27 +91,32 @@ class Node(Machine):
         observer: StepObserver,
     ) -> None:
         super().__init__(*machine)
-        self.num_nodes = place.num_nodes
-        self.neighbors = place.neighbors
-        self.listeners = place.listeners
-        self.may_ask = place.may_ask
-        self.self_weight = place.self_weight
-        self.weights = place.weights
-        self.rho = place.rho
-        self.vector_bits = place.vector_bits
-        self.number_bits = place.number_bits
+        self.num_nodes = surroundings.num_nodes
+        self.may_ask = surroundings.may_ask
+        self.rho = surroundings.rho
+        self.layers = surroundings.layers
+        self.vector_bits = surroundings.vector_bits
+        self.number_bits = surroundings.number_bits
         self.rng = rng
         self.shared_key = shared_key
         self.gradients = 0
         self.busy_s = 0.0
         self.tallies: list[tuple[int, str, Scalar]] = []
-        self._wait = place.wait
-        self._routes: list[Route] = []
-        self._mixing_weights = (place.self_weight, *place.weights)
+        self._wait = surroundings.wait
+        self._move_to(surroundings.place)
         self._recorder = recorder
         self._observer = observer
         self._compute_times = compute_times
         self._x = model
+
+    def _move_to(self, place: Place) -> None:
+        self.neighbors = place.neighbors
+        self.listeners = place.listeners
+        self.self_weight = place.self_weight
+        self.weights = place.weights
+        self.listener_weights = place.listener_weights
+        self._mixing_weights = (place.self_weight, *place.weights)
+        self._routes: list[Route] = []
 
     @property
     def now(self) -> float:
@@ -250,6 +257,10 @@ class Node(Machine):
         """
         return self._recorder.shared(vector)
 
+    def random_key(self) -> int:
+        """A random key of this node alone, for a kernel that rounds or chooses at random."""
+        return int(self.rng.integers(1 << 62))
+
     def measure(self, kernel: Kernel, *vectors: Vector) -> Scalar:
         """A deferred number out of vectors, for `number` or `tally`.
 
@@ -359,15 +370,3 @@ class Node(Machine):
         if isinstance(payload, int | float):
             return payload, self.number_bits
         return super().pack(payload)
-
-
-class SilentNode(Node):
-    """A node without values, to time the clock alone (its recorder is a `SilentRecorder`)."""
-
-    def mix(self, own: Vector, received: Mapping[int, Vector]) -> Vector:
-        """The node's own vector: there is only one."""
-        return own
-
-    def number(self, scalar: Scalar) -> Receipt:
-        """Refused: a decision would depend on values that there are not."""
-        raise AlgorithmError("asks for a number, but values are switched off")

@@ -1,4 +1,4 @@
-"""Nodes that need more than a sequence of compute times: whose speed varies, or who spend time on compressing and mixing.
+"""Other kinds of nodes: whose speed varies, who spend time on compressing and mixing, or whose values are switched off.
 
 Chosen when a run is assembled, so that all other runs pay nothing for them.
 """
@@ -10,12 +10,13 @@ from math import inf
 from typing import Any
 
 from simnet.clock import ComputeEvent
-from simnet.clock.events import Message
+from simnet.clock.events import Message, Receipt
 from simnet.clock.links import Link
 from simnet.clock.pace import UnevenTimes
+from simnet.errors import AlgorithmError
 from simnet.node import Node
 from simnet.scenario import Compute, PerNumber
-from simnet.values import Kernel, Row, Vector
+from simnet.values import Kernel, Row, Scalar, Vector
 
 
 def node_maker(kind: type[Node], spec: Compute) -> Callable[..., Node]:
@@ -145,3 +146,15 @@ class ChargedNode(Node):
         """As of any node; a cost for each number of the result."""
         self.charge(self._compress_s)
         return super().apply(kernel, *vectors, constants=constants)
+
+
+class SilentNode(Node):
+    """A node without values, to time the clock alone (its recorder is a `SilentRecorder`)."""
+
+    def mix(self, own: Vector, received: Mapping[int, Vector]) -> Vector:
+        """The node's own vector: there is only one."""
+        return own
+
+    def number(self, scalar: Scalar) -> Receipt:
+        """Refused: a decision would depend on values that there are not."""
+        raise AlgorithmError("asks for a number, but values are switched off")

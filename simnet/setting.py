@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import networkx as nx
 import torch
 
 from simnet.algorithms import Entry
+from simnet.checks import check_algorithm, check_compute, check_machines, takes_time
 from simnet.clock import compute_times
 from simnet.clock.compute import mean_recorded_time
 from simnet.clock.outages import Outages
 from simnet.clock.pace import longitudes
-from simnet.clock.varying import link_parameters
 from simnet.complaints import Complaints
 from simnet.errors import ParameterError
 from simnet.gradient_cost import GradientCost, counted, devices_of
@@ -24,16 +25,15 @@ from simnet.graph import (
     Weights,
     build_mixing,
     build_topology,
-    is_doubly_stochastic,
     read_matrix,
     spectral_gap,
     topology_of,
 )
 from simnet.problems import Problem, build_problem
-from simnet.scenario import AlgorithmEntry, Constant, Deadline, Scenario, TimesFile, is_fatal
 from simnet.scenario import Compute as ComputeSpec
 from simnet.scenario import Network as NetworkSpec
-from simnet.surroundings import Surroundings
+from simnet.scenario import Scenario, TimesFile
+from simnet.surroundings import Place, Surroundings
 
 
 @dataclass(frozen=True)
@@ -145,19 +145,20 @@ class Setting:
         return rows_ND.mean(dim=0, keepdim=True) if self.num_nodes == 1 else rows_ND
 
     @cached_property
-    def places(self) -> list[tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], float, tuple[float, ...]]]:
-        """For each node: neighbors, listeners, whom it may ask, its own weight, the neighbors' weights."""
-        graph, rows = self.graph, self.weights.tocsr()
-        may_ask = asking_order(graph)
-        places = []
-        for i in range(self.num_nodes):
-            first, last = rows.indptr[i : i + 2]
-            row = dict(zip(rows.indices[first:last].tolist(), rows.data[first:last].tolist(), strict=True))
-            neighbors = tuple(sorted(graph.predecessors(i) if isinstance(graph, nx.DiGraph) else graph.neighbors(i)))
-            listeners = tuple(sorted(graph.successors(i))) if isinstance(graph, nx.DiGraph) else neighbors
-            weights = tuple(row.get(j, 0.0) for j in neighbors)
-            places.append((neighbors, listeners, may_ask[i], row.get(i, 0.0), weights))
-        return places
+    def places(self) -> list[Place]:
+        """For each node its neighbors and their weights."""
+        return places_in(self.graph, self.weights)
+
+    @cached_property
+    def may_ask(self) -> list[tuple[int, ...]]:
+        """For each node whom it may ask."""
+        return asking_order(self.graph)
+
+    @cached_property
+    def layers(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of the model's tensors, in the order in which they lie in a flat vector."""
+        flat_D = torch.empty(self.problem.num_parameters, dtype=self.problem.dtype, device=self.problem.device)
+        return tuple(tuple(tensor.shape) for tensor in self.problem.state_dict(flat_D).values())
 
     def surroundings(self, node: int, wait: str | float) -> Surroundings:
         """What a node is told about its place.
@@ -169,22 +170,16 @@ class Setting:
         Returns:
             Neighbors, weights and sizes [bit], as `Node` wants them.
         """
-        neighbors, listeners, may_ask, self_weight, weights = self.places[node]
         return Surroundings(
             num_nodes=self.num_nodes,
-            neighbors=neighbors,
-            listeners=listeners,
-            may_ask=may_ask,
-            self_weight=self_weight,
-            weights=weights,
+            place=self.places[node],
+            may_ask=self.may_ask[node],
             wait=wait,
+            layers=self.layers,
             vector_bits=self.vector_bits,
             number_bits=self.scenario.message.bits_per_number,
             rho=self.spectrum.rho,
         )
-
-
-_WAITS = {"all": "wait: all", "none": "wait: none", "deadline": "wait: {deadline: 200 ms}"}
 
 
 def asking_order(graph: Graph) -> list[tuple[int, ...]]:
@@ -209,6 +204,45 @@ def asking_order(graph: Graph) -> list[tuple[int, ...]]:
         active = color[0] if 2 * ones == len(graph) else int(2 * ones > len(graph))
         return [tuple(sorted(graph[i])) if color[i] == active else () for i in range(len(graph))]
     return [tuple(j for j in sorted(graph[i]) if j > i) for i in range(len(graph))]
+
+
+def places_in(graph: Graph, weights: Weights) -> list[Place]:
+    """For each node whom it hears and whom it tells, and with which weights.
+
+    Args:
+        graph: who sends to whom.
+        weights: the mixing matrix W, ``[n, n]``.
+
+    Returns:
+        n places.
+
+    Example:
+        >>> places_in(nx.path_graph(2), read_matrix([[0.75, 0.25], [0.25, 0.75]], 2))[0]
+        Place(neighbors=(1,), listeners=(1,), self_weight=0.75, weights=(0.25,), listener_weights=(0.25,))
+    """
+    rows, columns = weights.tocsr(), weights.tocsc()
+    places = []
+    for i in range(len(graph)):
+        heard, told = stored(rows, i), stored(columns, i)
+        neighbors = tuple(sorted(graph.predecessors(i) if isinstance(graph, nx.DiGraph) else graph.neighbors(i)))
+        listeners = tuple(sorted(graph.successors(i))) if isinstance(graph, nx.DiGraph) else neighbors
+        shares = tuple([told.get(j, 0.0) for j in listeners])
+        places.append(Place(neighbors, listeners, heard.get(i, 0.0), tuple([heard.get(j, 0.0) for j in neighbors]), shares))
+    return places
+
+
+def stored(lines: Any, i: int) -> dict[int, float]:
+    """One line of a sparse matrix: a row of a CSR matrix, a column of a CSC matrix.
+
+    Args:
+        lines: the matrix.
+        i: which line.
+
+    Returns:
+        Index -> entry.
+    """
+    first, last = lines.indptr[i : i + 2]
+    return dict(zip(lines.indices[first:last].tolist(), lines.data[first:last].tolist(), strict=True))
 
 
 def build_setting(scenario: Scenario, seed: int, device: torch.device, entries: list[Entry]) -> Setting:
@@ -251,133 +285,10 @@ def build_setting(scenario: Scenario, seed: int, device: torch.device, entries: 
         spectrum = spectral_gap(found["weights"], topology=scenario.topology, mixing=scenario.mixing)  # type: ignore[arg-type]
     for index, (named, entry) in enumerate(zip(scenario.algorithms, entries, strict=True)):
         complain = partial(complaints.add, f"algorithms.{index}")
-        check_algorithm(scenario, named, entry, found.get("weights"), spectrum.rho, complain)
+        check_algorithm(scenario, named, entry, found.get("weights"), spectrum.rho, complain)  # type: ignore[arg-type]
     complaints.raise_if_any()
     setting = Setting(scenario, seed, device, spectrum=spectrum, **found)  # type: ignore[arg-type]
     with complaints.about("init"):
         _ = setting.initial_models
     complaints.raise_if_any()
     return setting
-
-
-def check_machines(scenario: Scenario, seed: int, entries: list[Entry], complaints: Complaints) -> None:
-    """Reads the network's files for as many machines as the algorithms need: a parameter server is one more than n.
-
-    Args:
-        scenario: what is asked.
-        seed: one of its seeds.
-        entries: the table's row of each algorithm of the scenario.
-        complaints: gets what is wrong.
-    """
-    needs_server = any(
-        entry.server(named.parameters, scenario.nodes, 1.0)
-        for named, entry in zip(scenario.algorithms, entries, strict=True)
-    )
-    with complaints.about("network"):
-        network = scenario.network or NetworkSpec()
-        link_parameters(network, scenario.nodes, scenario.nodes + needs_server, seed, scenario.base)
-    with complaints.about("faults"):
-        Outages(scenario.faults, scenario.nodes, (), seed, scenario.base)
-
-
-def check_compute(scenario: Scenario, seed: int, complaints: Complaints) -> None:
-    """Reads the files that compute times come from.
-
-    Args:
-        scenario: what is asked.
-        seed: one of its seeds.
-        complaints: what is wrong is added there.
-    """
-    spec, network, nodes = scenario.compute or ComputeSpec(), scenario.network or NetworkSpec(), scenario.nodes
-    with complaints.about("network"):
-        east = longitudes(spec, network, nodes, scenario.base)
-        with complaints.about("compute"):
-            compute_times(spec, nodes, seed, [0.0] * nodes, scenario.base, east)
-
-
-def check_algorithm(
-    scenario: Scenario,
-    named: AlgorithmEntry,
-    entry: Entry,
-    weights: object,
-    rho: float | None,
-    complain: Callable[[str], None],
-) -> None:
-    """Complains if an algorithm cannot live with its parameters, or with the waiting rule or the mixing matrix of a scenario.
-
-    Args:
-        scenario: what is asked.
-        named: its entry of this algorithm.
-        entry: the table's row of it.
-        weights: the mixing matrix, ``[n, n]``; None if it could not be built.
-        rho: ``||W - J||_2``; None if it was not computed.
-        complain: called with each complaint.
-    """
-    try:
-        entry.check(named.parameters, rho)
-    except ParameterError as error:
-        complain(str(error))
-    wait = named.wait or scenario.run.wait
-    rule = "deadline" if isinstance(wait, Deadline) else wait
-    if not entry.asynchronous and not entry.pooled and rule not in entry.tolerates:
-        allowed = " or ".join(_WAITS[w] for w in entry.tolerates)
-        complain(f"{named.label} needs {allowed}, but this scenario says wait: {rule}; give it a wait of its own")
-    if drops(scenario) and not entry.pooled and (entry.asynchronous or rule == "all"):
-        others = [_WAITS[w] for w in entry.tolerates if w != "all"]
-        advice = " or ".join(["then: retransmit", *others])
-        complain(f"{named.label} needs every message, but network.loss lets some of them drop; use {advice}")
-    fatal = next((i for i, fault in enumerate(scenario.faults) if is_fatal(fault)), None)
-    if fatal is not None and rule == "all" and not entry.asynchronous and not entry.pooled:
-        others = [_WAITS[w] for w in entry.tolerates if w != "all"]
-        advice = ", or ".join(["faults that end, with state: kept", *others])
-        complain(f"{named.label} waits for all neighbors, but faults.{fatal} takes some of them out of step; use {advice}")
-    if (entry.asynchronous or rule == "none") and not entry.pooled and not takes_time(scenario):
-        complain(f"{named.label} never waits for a round, so gradients that take no time would never end; give compute.time")
-    if entry.doubly_stochastic and entry.uses_topology and weights is not None and not is_doubly_stochastic(weights):  # type: ignore[arg-type]
-        complain(
-            f"{named.label} needs a doubly stochastic mixing matrix (rows and columns sum to 1); "
-            "use mixing metropolis, max_degree or best_constant, or a regular graph"
-        )
-
-
-def drops(scenario: Scenario) -> bool:
-    """Whether messages get lost and nobody sends them again.
-
-    Args:
-        scenario: what is asked.
-
-    Returns:
-        True if the algorithms have to live with it.
-    """
-    loss = scenario.network.loss if scenario.network else None
-    return loss is not None and loss.then == "drop"
-
-
-def ideal_notes(scenario: Scenario) -> list[str]:
-    """What a reader of the times has to know: which of them are zero because the scenario does not say.
-
-    Args:
-        scenario: what is asked.
-
-    Returns:
-        One sentence for each such time.
-    """
-    network, notes = scenario.network or NetworkSpec(), []
-    limits = (network.bandwidth, network.uplink, network.downlink, network.jitter, *network.shared, *network.changes)
-    if network.latency == Constant(value=0.0) and all(limit is None for limit in limits):
-        notes.append("messages take no time: the scenario gives no latency and no bandwidth")
-    if not takes_time(scenario):
-        notes.append("gradients take no time: the scenario gives no compute.time")
-    return notes
-
-
-def takes_time(scenario: Scenario) -> bool:
-    """Whether gradients take any time.
-
-    Args:
-        scenario: what is asked.
-
-    Returns:
-        Whether the scenario gives a time, a file of times or a device.
-    """
-    return scenario.compute is not None and scenario.compute.takes_time

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from simnet.algorithms import ALGORITHMS, Entry, find
+from simnet.checks import ideal_notes
 from simnet.environment import choose_device, describe_environment
 from simnet.errors import AlgorithmError, SimnetError
 from simnet.execution import ExecutorName, Run
@@ -20,7 +21,7 @@ from simnet.node_memory import NodeMemory, memory_notes, node_memory
 from simnet.progress import Progress, Silent
 from simnet.result import Result, RunRecord
 from simnet.scenario import AlgorithmEntry, AlgorithmSchemas, Scenario, load
-from simnet.setting import Setting, build_setting, ideal_notes
+from simnet.setting import Setting, build_setting
 from simnet.units import format_seconds
 
 Source = str | Path | Mapping[str, Any] | Scenario

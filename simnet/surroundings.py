@@ -6,29 +6,44 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Whom a node hears and whom it tells, and with which weights.
+
+    Args:
+        neighbors: whose messages it receives, sorted; never itself.
+        listeners: to whom it sends, sorted (the same nodes in an undirected topology).
+        self_weight: W[i, i].
+        weights: W[i, j] for each neighbor j, in the order of `neighbors`.
+        listener_weights: W[j, i] for each listener j, in the order of `listeners`.
+    """
+
+    neighbors: tuple[int, ...]
+    listeners: tuple[int, ...]
+    self_weight: float
+    weights: tuple[float, ...]
+    listener_weights: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a node is told about its place in the network.
+    """What a node is told about its place in the network, and about the network.
 
     Args:
         num_nodes: n.
-        neighbors: whose messages it receives, sorted; never itself.
-        listeners: to whom it sends, sorted (the same nodes in an undirected topology).
+        place: its neighbors.
         may_ask: the neighbors that it may ask without a circle of nodes that wait for one another.
-        self_weight: W[i, i].
-        weights: W[i, j] for each neighbor j, in the order of `neighbors`.
         wait: the waiting rule: ``"all"``, ``"none"``, or a deadline in seconds.
+        layers: the shapes of the model's tensors, in the order in which they lie in a flat vector.
         vector_bits: size of a model on the wire.
         number_bits: size of one number on the wire.
         rho: ``||W - J||_2`` of the whole network, if it is known.
     """
 
     num_nodes: int
-    neighbors: tuple[int, ...]
-    listeners: tuple[int, ...]
+    place: Place
     may_ask: tuple[int, ...]
-    self_weight: float
-    weights: tuple[float, ...]
     wait: str | float
+    layers: tuple[tuple[int, ...], ...]
     vector_bits: float
     number_bits: float
     rho: float | None

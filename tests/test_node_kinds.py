@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simnet.node import Node, SilentNode
-from simnet.node_kinds import ChargedNode, UnevenNode, node_maker
+from simnet.node import Node
+from simnet.node_kinds import ChargedNode, SilentNode, UnevenNode, node_maker
 from simnet.scenario import Compute
 from tests.clock.building import completion_times, prepared, scenario
 

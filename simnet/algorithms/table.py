@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -32,7 +32,11 @@ class Entry:
         message: what one node sends in one step.
         tolerates: the waiting rules under which its exchanges work: ``all``, ``none``, ``deadline``; empty if it has none.
         asynchronous: whether nodes never wait for a round, so that the budget is n * steps in total.
-        doubly_stochastic: whether it needs rows and columns of the mixing matrix to sum to one.
+        sums: which sums of the mixing matrix have to be one: of ``rows and columns``, of ``columns``, or ``any``.
+        overlap: the time of a step where each gradient takes c and each exchange T, as an expression such as
+            ``max(c, T)``; where it depends on a parameter, by ``key=value`` of that parameter.
+        fixed_topology: why its neighbors have to be the same in every step; empty if they may change.
+        recalled: what of it is written from memory, since the paper's text could not be read; empty if nothing is.
         uses_topology: whether the topology and the mixing matrix matter to it at all.
         pooled: whether it runs on one machine with the data of all.
         check: raises a `ParameterError` for parameters that do not go together, or not with this rho (None: unknown).
@@ -45,7 +49,10 @@ class Entry:
     message: str
     tolerates: tuple[str, ...] = ("all",)
     asynchronous: bool = False
-    doubly_stochastic: bool = True
+    sums: Literal["rows and columns", "columns", "any"] = "rows and columns"
+    overlap: str | Mapping[str, str] = "c + T"
+    fixed_topology: str = ""
+    recalled: str = ""
     uses_topology: bool = True
     pooled: bool = False
     check: Callable[[Mapping[str, Any], float | None], None] = lambda *_: None
@@ -61,6 +68,24 @@ class Entry:
     def sentence(self) -> str:
         """What it does, in one sentence: the first line of its docstring, less its own name."""
         return (inspect.getdoc(self.program) or "").partition("\n")[0].partition(": ")[2]
+
+    def time_of_step(self, parameters: Mapping[str, Any]) -> str:
+        """The overlap class for these parameters.
+
+        Args:
+            parameters: of the scenario's entry, with defaults.
+
+        Returns:
+            An expression of c and T.
+
+        Example:
+            >>> from simnet.algorithms import ALGORITHMS
+            >>> ALGORITHMS["dpsgd"].time_of_step({"lr": 0.1, "order": "atc"})
+            'c + T'
+        """
+        if isinstance(self.overlap, str):
+            return self.overlap
+        return next(time for key, time in self.overlap.items() if key in {f"{k}={v}" for k, v in parameters.items()})
 
     @cached_property
     def parameters(self) -> type[BaseModel]:

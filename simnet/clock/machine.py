@@ -41,6 +41,8 @@ class Machine(Asker):
         self.lost: dict[Hashable, int] = {}
         self.newest: dict[int, Any] = {}
         self.newest_step: dict[int, int] = {}
+        self.mailbox: list[tuple[int, int, Any]] = []
+        self.num_pushed = 0
 
     def send(self, receiver: int, payload: Any, tag: Hashable) -> None:
         """Sends one message to any machine of the network.
@@ -64,6 +66,37 @@ class Machine(Asker):
             An event to yield; its value is ``{sender: payload}``.
         """
         return self.collect((sender,), (sender, tag))
+
+    def push(self, receiver: int, payload: Any) -> None:
+        """Sends one message that nobody awaits: it lies in the receiver's mailbox until that looks there.
+
+        Args:
+            receiver: the machine's number.
+            payload: what has a size on the wire (see `pack`).
+        """
+        content, bits = self.pack(payload)
+        self.num_pushed += 1
+        self._dispatch(self._link(receiver), content, self.num_pushed, bits, self.machines[receiver].mailed)
+
+    def pushed(self) -> Receipt:
+        """Empties the mailbox, at once.
+
+        Returns:
+            An event to yield; its value is ``[(sender, payload), ...]``, sorted by sender, and then as they were sent.
+        """
+        mail = sorted(self.mailbox, key=lambda letter: letter[:2])
+        self.mailbox.clear()
+        receipt = Receipt(self.clock, "pushed", (), {})
+        receipt.complete([(sender, payload) for sender, _, payload in mail])
+        return receipt
+
+    def mailed(self, message: Message) -> None:
+        """A message arrives that nobody awaits.
+
+        Args:
+            message: whose tag counts what its sender has pushed.
+        """
+        self.mailbox.append((message.sender, message.tag, message.payload))
 
     def post(self, receiver: int, content: Any, tag: Hashable, bits: float) -> None:
         """Sends a message to one machine; it arrives when the network says.
@@ -243,7 +276,7 @@ class Machine(Asker):
 
     def forget(self) -> None:
         """Loses all that it has received and waits for; who asked it something is refused."""
-        for box in (self.inbox, self.waiting, self.late, self.lost, self.newest, self.newest_step):
+        for box in (self.inbox, self.waiting, self.late, self.lost, self.newest, self.newest_step, self.mailbox):
             box.clear()
         self.answer = self._no_answer
         self.asking = None

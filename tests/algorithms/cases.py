@@ -1,6 +1,6 @@
 """The one table of parameters for the contract tests, and the small scenarios that they run.
 
-A new algorithm needs one row in `PARAMETERS` (its first entry is the default one) and its matrix form in `oracles.py`.
+A new algorithm needs its parameters (the first ones are the default) and its matrix form in `oracles`.
 Shapes: ``N`` nodes, ``D`` parameters.
 """
 
@@ -19,15 +19,7 @@ from simnet.execution import ExecutorName, Run
 from simnet.progress import Silent
 from simnet.result import RunRecord
 from simnet.simulation import limited_threads, prepare
-
-PARAMETERS: dict[str, list[dict[str, Any]]] = {
-    "sgd": [{}],
-    "allreduce": [{}, {"exchange": "halving_doubling"}, {"exchange": "parameter_server", "chunks": 2}],
-    "dpsgd": [{}, {"order": "atc"}],
-    "detag": [{}, {"gossip_rounds": 1, "eta": 0.0}, {"gossip_rounds": 3, "eta": "auto", "momentum": 0.5}],
-    "moniqua": [{"theta": 8.0}, {"theta": 8.0, "bits": 4, "quantizer": "stochastic"}],
-    "adpsgd": [{}],
-}
+from tests.algorithms.oracles import PARAMETERS
 
 CONTRACTS = (
     *("mean", "matrix", "clock", "sgd", "single", "bits", "consensus", "doubling", "bandwidth", "eager", "bytes"),

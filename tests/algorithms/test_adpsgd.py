@@ -15,7 +15,8 @@ import simnet
 from simnet.errors import AlgorithmError
 from simnet.schedule import Schedule
 from tests.algorithms.cases import LR, NO_GRADIENTS, Case, arrays, edges, execute, random_graph, run, scenario
-from tests.algorithms.oracles import World, adpsgd, quadratic
+from tests.algorithms.oracles.asynchronous import adpsgd
+from tests.algorithms.oracles.world import World, quadratic
 from tests.algorithms.test_theory import sampled_gradients
 
 IT = Case("adpsgd")

@@ -35,7 +35,8 @@ from tests.algorithms.cases import (
     run,
     scenario,
 )
-from tests.algorithms.oracles import ORACLES, World, quadratic
+from tests.algorithms.oracles import ORACLES
+from tests.algorithms.oracles.world import World, quadratic
 
 SYNCHRONOUS = [case for case in ALL if case.entry.synchronous]
 SCHEDULES = [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from simnet.algorithms.detag import acceleration
 from simnet.errors import ParameterError
 from tests.algorithms.cases import LR, NO_GRADIENTS, Case, arrays, metropolis, run
-from tests.algorithms.oracles import accelerated, formula
+from tests.algorithms.oracles.gossip import accelerated, formula
 
 W5 = metropolis(nx.cycle_graph(5))
 

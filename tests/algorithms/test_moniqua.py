@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from simnet.errors import SimnetError
 from simnet.values.compressors import ModuloQuantizer, ModuloRecovery, WrapCount, centered_modulo
 from tests.algorithms.cases import NO_GRADIENTS, Case, arrays, execute, run, scenario
-from tests.algorithms.oracles import recovered
+from tests.algorithms.oracles.compression import recovered
 
 Rounding = Literal["nearest", "stochastic"]
 thetas = st.floats(1e-3, 1e3)

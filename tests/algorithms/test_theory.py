@@ -15,7 +15,8 @@ import torch
 
 from simnet.simulation import prepare
 from tests.algorithms.cases import LR, PARAMETERS, Case, arrays, attempt, each, execute, metropolis, run, scenario
-from tests.algorithms.oracles import World, allreduce, quadratic
+from tests.algorithms.oracles.references import allreduce
+from tests.algorithms.oracles.world import World, quadratic
 
 CTA, ATC = Case("dpsgd"), Case("dpsgd", {"order": "atc"})
 DETAGS = [Case("detag", {"gossip_rounds": R, "eta": eta}) for R, eta in ((1, 0.0), (2, 0.2), (3, "auto"))]

@@ -10,7 +10,8 @@ import pytest
 
 from simnet.errors import ScenarioError
 from tests.algorithms.cases import DEFAULTS, LR, Case, arrays, each, run
-from tests.algorithms.oracles import World, allreduce, quadratic
+from tests.algorithms.oracles.references import allreduce
+from tests.algorithms.oracles.world import World, quadratic
 
 RULES: dict[str, Any] = {"all": "all", "none": "none", "deadline": {"deadline": "100 ms"}}
 

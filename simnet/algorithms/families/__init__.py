@@ -1,0 +1,1 @@
+"""The rows of the table of algorithms, a file for each family."""

@@ -1,0 +1,7 @@
+"""Momentum and adaptive steps."""
+
+from __future__ import annotations
+
+from simnet.algorithms.table import Entry
+
+MOMENTUM: tuple[Entry, ...] = ()

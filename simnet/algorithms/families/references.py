@@ -1,0 +1,20 @@
+"""References: what the decentralized algorithms are compared with."""
+
+from __future__ import annotations
+
+from simnet.algorithms.allreduce import allreduce
+from simnet.algorithms.collectives import server_program
+from simnet.algorithms.sgd import sgd
+from simnet.algorithms.table import Entry
+
+REFERENCES: tuple[Entry, ...] = (
+    Entry(sgd, "Robbins, Monro 1951", "none", tolerates=(), pooled=True, uses_topology=False, overlap="c"),
+    Entry(
+        allreduce,
+        "Patarasuk, Yuan 2009",
+        "2 (n - 1) shares 1/n of a vector (ring)",
+        uses_topology=False,
+        server=server_program,
+        exceptions={"consensus": "without gradients there is nothing to agree on"},
+    ),
+)

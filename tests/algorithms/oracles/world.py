@@ -1,0 +1,37 @@
+"""What every oracle starts from: the mixing matrix, the gradients, the random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+Rate = Callable[[int], float]
+Models = Iterator[np.ndarray]
+
+
+@dataclass(frozen=True)
+class World:
+    """What the nodes share.
+
+    Args:
+        W: the mixing matrix, row = receiver.
+        gradient: X -> G, each node's gradient at its own row.
+        seed: of the random numbers.
+        times: how long each node's gradient takes (asynchronous algorithms).
+    """
+
+    W: np.ndarray
+    gradient: Callable[[np.ndarray], np.ndarray]
+    seed: int = 1
+    times: tuple[float, ...] = ()
+
+    @property
+    def rho(self) -> float:
+        return float(np.linalg.norm(self.W - 1 / len(self.W), 2))
+
+
+def quadratic(curvature: np.ndarray, optimum: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """The gradients of f_i(x) = 1/2 sum_c a_ic (x_c - b_ic)^2."""
+    return lambda X: curvature * (X - optimum)
