@@ -2,7 +2,7 @@
 
 from simnet.values.executor import EagerExecutor, Executor, WaveExecutor
 from simnet.values.kernels import Kernel
-from simnet.values.recall import ForgottenError, RecallingExecutor
+from simnet.values.recall import ForgottenError, RecallingExecutor, ResumableExecutor
 from simnet.values.recorder import Recorder, SilentRecorder
 from simnet.values.vector import LEAF, ZERO, Combination, Row, Scalar, Vector
 
@@ -16,6 +16,7 @@ __all__ = [
     "Kernel",
     "RecallingExecutor",
     "Recorder",
+    "ResumableExecutor",
     "Row",
     "Scalar",
     "SilentRecorder",
