@@ -120,7 +120,7 @@ class ResumableExecutor(RecallingExecutor):
         return WaveExecutor.number(self, scalar) if self.is_awake else super().number(scalar)
 
     def layout(self) -> dict[str, np.ndarray]:
-        """Where everything lies: ``keys [K]`` and ``slots [K]`` of the rows that are held, ``freed [F]``, ``rows [K, D]``.
+        """What lies where: ``keys [K]`` and ``slots [K]`` of the rows that are held, ``freed [F]``, ``rows [K, D]``.
 
         Rows are put back where they were, since the last bits of a product may depend on how its operands are aligned.
         """
