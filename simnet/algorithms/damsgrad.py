@@ -44,7 +44,8 @@ def damsgrad(
         beta2: decay rate of the second moment.
         eps: the least number under the square root.
         tracker: ``late``: the step uses what was tracked before its own gradient, so the exchange overlaps with the
-            gradient; ``fresh``: the newest second moments enter first, and the exchange comes after the gradient.
+            gradient, but the first step divides by sqrt(eps) alone: take an eps near the squares of typical gradients.
+            ``fresh``: the newest second moments enter first, and the exchange comes after the gradient.
         clip: the largest norm of a gradient; None for any.
 
     Yields:

@@ -82,7 +82,7 @@ MOMENTUM: tuple[Entry, ...] = (
         overlap={"tracker=late": "max(c, T)", "tracker=fresh": "c + T"},
         recalled="the listing; which second moments the denominator has is confirmed by public codes of others only",
         use="for adaptive steps on heterogeneous data: denominators of all nodes become one.",
-        avoid="where bandwidth is short: it sends twice as much as dadam.",
+        avoid="where bandwidth is short; nor with a late tracker and an eps far below the squares of typical gradients.",
         exceptions=ADAM_IS_NOT_SGD,
     ),
     Entry(
