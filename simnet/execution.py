@@ -21,6 +21,7 @@ from simnet.clock.varying import link_parameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
 from simnet.evaluation import Evaluations, reached
+from simnet.insight import insight_for
 from simnet.membership import Lifecycle, MembershipObserver, MortalNode, mortal
 from simnet.metrics import METRICS
 from simnet.node import Node
@@ -69,8 +70,10 @@ class Run:
         self.executor: Executor = EagerExecutor(problem) if executor == "eager" else WaveExecutor(problem, max_batch)
         self.is_silent = executor == "off"
         steps_per_epoch = float(np.mean([problem.epoch_length(i) for i in range(setting.num_nodes)]))
+        self.insight = None if self.is_silent else insight_for(setting, self.executor, named.parameters)
+        keep_models = setting.scenario.record.models
         self.evaluations = Evaluations(
-            setting, self.executor, steps_per_epoch, setting.scenario.record.models, setting.num_nodes
+            setting, self.executor, steps_per_epoch, keep_models, setting.num_nodes, self.insight
         )
         wait = named.wait or setting.scenario.run.wait
         self.wait = wait.deadline if isinstance(wait, Deadline) else wait
@@ -130,6 +133,8 @@ class Run:
         models = self._initial_rows()
         shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
         node_type, recorder_type = (SilentNode, SilentRecorder) if self.is_silent else (Node, Recorder)
+        if self.insight is not None:
+            node_type = self.insight.watched(node_type)
         if self.outages is not None:
             node_type = mortal(node_type)
         make_node = node_maker(node_type, setting.compute)
@@ -275,6 +280,7 @@ class Run:
             "nodes": time_of_nodes(self.nodes, self.clock.now),
             "critical_path": describe_path(self.machines),
             "counters": counters,
+            **(self.insight.summary() if self.insight else {}),
             "hash": self._hash(),
         }
 
@@ -310,12 +316,13 @@ def budget_of(setting: Setting, steps_per_epoch: float, is_asynchronous: bool) -
     steps = inf if run.steps is None else run.steps
     kind = "asynchronous" if is_asynchronous else "synchronous"
     epochs = inf if run.epochs is None else max(1, ceil(run.epochs * steps_per_epoch - 1e-9))
+    room = MEMORY_BUDGET // setting.problem.num_parameters
     return Budget(
         steps=min(steps, epochs),
         simulated_s=inf if run.simulated_time is None else run.simulated_time,
         evaluate_every=run.evaluate_every or 10,
         compute_every=max(1, NODE_STEPS_AT_ONCE[kind] // setting.num_nodes),
-        most_snapshots=max(1, MEMORY_BUDGET // (8 * setting.num_nodes * setting.problem.num_parameters)),
+        most_snapshots=1 if setting.scenario.record.metrics else max(1, room // (8 * setting.num_nodes)),
     )
 
 

@@ -16,6 +16,7 @@ Behind the words stand the two planes. The clock decides when each event happens
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,7 +29,10 @@ from simnet.errors import AlgorithmError
 from simnet.surroundings import Place, Surroundings
 from simnet.values import ZERO, Combination, Kernel, Recorder, Row, Scalar, Vector
 
-__all__ = ["Node", "Payload", "Program", "StepObserver"]
+__all__ = ["Node", "Payload", "Program", "Shown", "StepObserver"]
+
+Shown = Mapping[tuple[str, int | None], Vector]
+"""Vectors by name, and by whose they are."""
 
 
 class StepObserver(Protocol):
@@ -77,7 +81,10 @@ class Node(Machine):
         shared_key: the function ``(*names) -> int``: a random key that is the same at all nodes for the same names.
         answer: set it to the function ``(asker, payload) -> payload`` that answers questions.
         rho: ``||W - J||_2`` of the mixing matrix, for algorithms that tune themselves; None if it was not computed.
+        shown: what it has shown, as far as anybody has asked for it.
     """
+
+    shown: Shown = MappingProxyType({})
 
     def __init__(
         self,
@@ -294,6 +301,16 @@ class Node(Machine):
             scalar: a whole number.
         """
         self.tallies.append((self.step, name, scalar))
+
+    def show(self, name: str, vector: Vector, of: int | None = None) -> None:
+        """Shows observers a vector that is not the model; each evaluation sees what was shown last. Costs nothing unasked.
+
+        Args:
+            name: ``tracker`` (y), ``tracked`` (what the trackers' mean should equal), ``unmixed`` (the model before it was
+                averaged, where `x` is assigned afterwards), ``replica`` (what this node takes for another one's vector).
+            vector: of no more than a few terms (see `keep`), ``[D]``.
+            of: whose replica it is; what a node shows of itself is what the others' should equal.
+        """
 
     def fetch(self, neighbor: int) -> Receipt:
         """Asks a neighbor for its model and step, to begin anew from them.

@@ -79,6 +79,22 @@ class Problem(ABC):
             out_BD: receives the gradients; last stride 1; must not overlap ``models_BD``.
         """
 
+    @abstractmethod
+    def local_gradients(self, models_ND: Tensor) -> Tensor:
+        """The full gradient of each node's objective f_i at a model of its own, over all its data, in bounded memory.
+
+        Args:
+            models_ND: one model per node; rows may be strided or expanded; not changed.
+
+        Returns:
+            The gradients, ``[N, D]``; their mean at one common model is the gradient of f.
+        """
+
+    @property
+    def smoothness(self) -> float | None:
+        """L, the largest curvature of any f_i anywhere, where it is known."""
+        return None
+
     def gradient_flops(self, samples_1b: Tensor) -> float:
         """Floating-point operations of one mini-batch gradient, forward and backward, for one model.
 

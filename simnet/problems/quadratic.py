@@ -90,6 +90,15 @@ class Quadratic(Problem):
             noise_BD = counter_random.normal(samples_Bb[:, 1], self.num_parameters, self.dtype)
             out_BD.add_(noise_BD.mul_(self.noise))
 
+    def local_gradients(self, models_ND: Tensor) -> Tensor:
+        """The a_i (x_i - b_i), ``[N, D]``."""
+        return self._curvature_ND * (models_ND - self._optimum_ND)
+
+    @property
+    def smoothness(self) -> float:
+        """The largest a_ic."""
+        return float(self._arrays[0].max())
+
     def gradient_flops(self, samples_1b: Tensor) -> float:
         """2 D: a difference and a product for each parameter; the noise stands for sampling and costs nothing."""
         return 2.0 * self.num_parameters
