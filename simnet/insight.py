@@ -44,6 +44,9 @@ SHOWN = {
 STALENESS = {"model_staleness": "models", "gradient_staleness": "gradients"}
 WATCHED = {*SHOWN, *STALENESS}
 
+RECORDED = ("staleness", "layers")
+"""What it adds to a summary."""
+
 MINI_BATCHES = 64
 """From so many mini-batches, and at least 4 of each node, the gradient noise is estimated, drawn anew each time."""
 

@@ -228,3 +228,12 @@ def test_the_list_says_what_is_on_request(capsys: pytest.CaptureFixture[str], mo
     assert main(["list", "metrics"]) == 0
     marked = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "; on request" in line]
     assert marked == NAMES
+
+
+def test_a_run_under_another_clock_keeps_what_was_measured() -> None:
+    source = asking(*NAMES, problem=QUADRATIC, init=START.tolist())
+    (retimed,) = (recalled := simnet.run(source).retime(network={"latency": "2 s"})).records
+    (fresh,) = simnet.run(source | {"network": {"latency": "2 s"}}).records
+    assert not recalled.recomputed
+    assert retimed.metrics == fresh.metrics
+    assert [retimed.summary[key] for key in ("layers", "staleness")] == [fresh.summary[key] for key in ("layers", "staleness")]
