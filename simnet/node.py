@@ -27,12 +27,19 @@ from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
 from simnet.surroundings import Place, Surroundings
 from simnet.values import ZERO, Combination, Kernel, Recorder, Row, Scalar, Vector
+from simnet.values.on_data import OnData
 
 __all__ = ["Node", "Payload", "Program", "StepObserver"]
 
 
 class StepObserver(Protocol):
-    """Who decides how many steps there are, and looks at a node when it has completed one."""
+    """Who decides how many steps there are, and looks at a node when it has completed one.
+
+    Attributes:
+        last_step: how many steps a node does; infinite if only time counts.
+    """
+
+    last_step: float
 
     def wants_step(self, node: Node) -> bool:
         """Whether the node should do one more step.
@@ -141,6 +148,11 @@ class Node(Machine):
             yield self.step
             self.step += 1
             observer.completed(self)
+
+    @property
+    def is_last_step(self) -> bool:
+        """Whether the run's budget of steps or epochs ends with this step; never, where only simulated time ends it."""
+        return self.step + 1 >= self._observer.last_step
 
     def gradient(self, x: Vector) -> ComputeEvent:
         """Starts a mini-batch gradient at `x`; a node computes one after the other.
@@ -285,6 +297,18 @@ class Node(Machine):
         receipt = Receipt(self.clock, "number", (), {})
         receipt.complete(self._recorder.number(scalar))
         return receipt
+
+    def on_data(self, kernel: OnData, *vectors: Vector) -> Row:
+        """What the problem computes, beside the gradient, of the mini-batch that this node's next gradient takes.
+
+        Args:
+            kernel: says what: `MiniBatchLoss`, `Distillation`. It takes no time: that is the gradient's.
+            vectors: its inputs, ``[D]`` each.
+
+        Returns:
+            The result, ``[D]``, deferred.
+        """
+        return self._recorder.on_data(kernel, *vectors)
 
     def tally(self, name: str, scalar: Scalar) -> None:
         """Adds a deferred number to one of the run's counters, which the summary reports.
