@@ -190,7 +190,7 @@ class Run:
         if server is not None:
             machine = Machine(setting.num_nodes, self.clock, network, self.machines)
             self.machines.append(machine)
-            self.processes.append(self._process(machine, server(machine)))
+            self.processes.append(self._process(machine, server(machine, self._shared_key)))
             self.observer.extra_machines.append(machine)
 
     def _process(self, machine: Machine, program: Program) -> Process:

@@ -22,12 +22,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from simnet.clock import ComputeEvent, Machine, Payload, Program, Receipt
-from simnet.clock.causes import after
-from simnet.clock.events import Message
 from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
 from simnet.surroundings import Place, Surroundings
 from simnet.values import ZERO, Combination, Kernel, Recorder, Row, Scalar, Vector
+from simnet.values.on_data import OnData
 
 __all__ = ["Node", "Payload", "Program", "Shown", "StepObserver"]
 
@@ -36,7 +35,13 @@ Shown = Mapping[tuple[str, int | None], Vector]
 
 
 class StepObserver(Protocol):
-    """Who decides how many steps there are, and looks at a node when it has completed one."""
+    """Who decides how many steps there are, and looks at a node when it has completed one.
+
+    Attributes:
+        last_step: how many steps a node does; infinite if only time counts.
+    """
+
+    last_step: float
 
     def wants_step(self, node: Node) -> bool:
         """Whether the node should do one more step.
@@ -148,6 +153,11 @@ class Node(Machine):
             yield self.step
             self.step += 1
             observer.completed(self)
+
+    @property
+    def is_last_step(self) -> bool:
+        """Whether the run's budget of steps or epochs ends with this step; never, where only simulated time ends it."""
+        return self.step + 1 >= self._observer.last_step
 
     def gradient(self, x: Vector) -> ComputeEvent:
         """Starts a mini-batch gradient at `x`; a node computes one after the other.
@@ -293,6 +303,18 @@ class Node(Machine):
         receipt.complete(self._recorder.number(scalar))
         return receipt
 
+    def on_data(self, kernel: OnData, *vectors: Vector) -> Row:
+        """What the problem computes, beside the gradient, of the mini-batch that this node's next gradient takes.
+
+        Args:
+            kernel: says what: `MiniBatchLoss`, `Distillation`. It takes no time: that is the gradient's.
+            vectors: its inputs, ``[D]`` each.
+
+        Returns:
+            The result, ``[D]``, deferred.
+        """
+        return self._recorder.on_data(kernel, *vectors)
+
     def tally(self, name: str, scalar: Scalar) -> None:
         """Adds a deferred number to one of the run's counters, which the summary reports.
 
@@ -311,33 +333,6 @@ class Node(Machine):
             vector: of no more than a few terms (see `keep`), ``[D]``.
             of: whose replica it is; what a node shows of itself is what the others' should equal.
         """
-
-    def fetch(self, neighbor: int) -> Receipt:
-        """Asks a neighbor for its model and step, to begin anew from them.
-
-        Args:
-            neighbor: who is asked.
-
-        Returns:
-            An event to yield; its value is ``(model, step)``, or None if the neighbor is gone.
-        """
-        return self._ask(neighbor, None, self.number_bits, None, self.machines[neighbor].fetched)
-
-    def fetched(self, question: Message) -> None:
-        """Answers a `fetch` with model and step.
-
-        Args:
-            question: from whom.
-        """
-        if self.is_absent:
-            super().fetched(question)
-            return
-        before, sent = question.origin
-        chain = after(before, sent, self.clock.now, question.sender, self.id)
-        asker = self.machines[question.sender]
-        self._dispatch(
-            self._link(asker.id), (self.x, self.step), question.tag, self.vector_bits, asker.replied, chain
-        )
 
     def down_s(self, until: float) -> float:
         """How long this node has been down, or not there.

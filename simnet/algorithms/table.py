@@ -20,6 +20,7 @@ from simnet.errors import ParameterError
 from simnet.scenario import parameters_model
 
 Algorithm = Callable[..., Program]
+ServerProgram = Callable[[Machine, Callable[..., int]], Program]
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Entry:
         uses_topology: whether the topology and the mixing matrix matter to it at all.
         pooled: whether it runs on one machine with the data of all.
         check: raises a `ParameterError` for parameters that do not go together, or not with this rho (None: unknown).
-        server: builds the program of an extra machine out of (parameters, n, bits of a vector), or returns None.
+        server: out of (parameters, n, bits of a vector), what makes the program of an extra machine out of that machine and
+            the run's shared key, or None.
         use, avoid: when it is the right one, and when it is not; one sentence each, for docs/algorithms.md.
         exceptions: contract tests that it does not pass, with the reason.
     """
@@ -58,7 +60,7 @@ class Entry:
     uses_topology: bool = True
     pooled: bool = False
     check: Callable[[Mapping[str, Any], float | None], None] = lambda *_: None
-    server: Callable[[Mapping[str, Any], int, float], Callable[[Machine], Program] | None] = lambda *_: None
+    server: Callable[[Mapping[str, Any], int, float], ServerProgram | None] = lambda *_: None
     use: str = ""
     avoid: str = ""
     exceptions: Mapping[str, str] = field(default_factory=dict)

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from simnet.errors import ParameterError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -94,6 +96,37 @@ class Problem(ABC):
     def smoothness(self) -> float | None:
         """L, the largest curvature of any f_i anywhere, where it is known."""
         return None
+
+    def losses(self, models_BD: Tensor, samples_Bb: Tensor) -> Tensor:
+        """The losses whose gradients are those of `gradient`.
+
+        Args:
+            models_BD: one model per row; not changed.
+            samples_Bb: int64 sample ids on the device, one row per model.
+
+        Returns:
+            B mini-batch losses, ``[B]``.
+
+        Raises:
+            ParameterError: if this problem cannot tell.
+        """
+        raise ParameterError(f"{self.describe()}: found no mini-batch losses; allowed: a data set or a quadratic")
+
+    def distillation_gradients(self, models_BD: Tensor, teachers_BD: Tensor, samples_Bb: Tensor) -> Tensor:
+        """The gradients of a divergence between two models' outputs on a mini-batch, mean over the samples.
+
+        Args:
+            models_BD: with respect to which the gradients are taken; not changed.
+            teachers_BD: whose outputs the others are compared with; not changed.
+            samples_Bb: int64 sample ids on the device, one row per model.
+
+        Returns:
+            B gradients, ``[B, D]``.
+
+        Raises:
+            ParameterError: if the models of this problem have no outputs.
+        """
+        raise ParameterError(f"{self.describe()}: found no outputs to distill; allowed: a data set or a quadratic")
 
     def gradient_flops(self, samples_1b: Tensor) -> float:
         """Floating-point operations of one mini-batch gradient, forward and backward, for one model.

@@ -99,6 +99,16 @@ class Quadratic(Problem):
         """The largest a_ic."""
         return float(self._arrays[0].max())
 
+    def losses(self, models_BD: Tensor, samples_Bb: Tensor) -> Tensor:
+        """f_i(x), without the linear term that a gradient's noise stands for, ``[B]``."""
+        nodes_B = samples_Bb[:, 0]
+        squares_BD = (models_BD - self._optimum_ND.index_select(0, nodes_B)).square_()
+        return 0.5 * squares_BD.mul_(self._curvature_ND.index_select(0, nodes_B)).sum(1)
+
+    def distillation_gradients(self, models_BD: Tensor, teachers_BD: Tensor, samples_Bb: Tensor) -> Tensor:
+        """a_i (x - y): a model's outputs are sqrt(a_i) x here, and the divergence is half their squared distance."""
+        return (models_BD - teachers_BD).mul_(self._curvature_ND.index_select(0, samples_Bb[:, 0]))
+
     def gradient_flops(self, samples_1b: Tensor) -> float:
         """2 D: a difference and a product for each parameter; the noise stands for sampling and costs nothing."""
         return 2.0 * self.num_parameters

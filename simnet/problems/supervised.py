@@ -132,13 +132,38 @@ class Supervised(Problem):
 
     def gradient(self, models_BD: Tensor, samples_Bb: Tensor, out_BD: Tensor) -> None:
         """Writes the B mini-batch gradients, l2 included, chunk by chunk of a size that suits the device."""
+        for rows in self._chunks(samples_Bb):
+            self._gradient(models_BD[rows], samples_Bb[rows], out_BD[rows])
+
+    def losses(self, models_BD: Tensor, samples_Bb: Tensor) -> Tensor:
+        """The B mini-batch losses, l2 included."""
+        losses_B = 0.5 * self.l2 * models_BD.square().sum(1)
+        for rows in self._chunks(samples_Bb):
+            inputs, labels_Bb, weights = self._mini_batches(samples_Bb[rows])
+            outputs_BCb = self._model.outputs(models_BD[rows], inputs)
+            losses_B[rows] += (self._loss.values(outputs_BCb, labels_Bb) * weights).sum(1)
+        return losses_B
+
+    def distillation_gradients(self, models_BD: Tensor, teachers_BD: Tensor, samples_Bb: Tensor) -> Tensor:
+        """Of KL(teacher's class probabilities || the model's), mean over the mini-batch; l2 plays no role."""
+        out_BD = torch.empty_like(models_BD)
+        for rows in self._chunks(samples_Bb):
+            inputs, _, _ = self._mini_batches(samples_Bb[rows])
+            teachers_BCb = self._model.outputs(teachers_BD[rows], inputs)
+            derivative = functools.partial(
+                self._loss.divergence_derivative, teachers_BCb=teachers_BCb, weight=1.0 / samples_Bb.shape[1]
+            )
+            self._model.backward(models_BD[rows], inputs, derivative, out_BD[rows])
+        return out_BD
+
+    def _chunks(self, samples_Bb: Tensor) -> Iterator[slice]:
+        """Rows that one call computes, of equal size."""
         num_rows, batch = samples_Bb.shape
         limit = self._rows_per_chunk(batch)
         num_chunks = -(-num_rows // limit)
-        size = -(-num_rows // num_chunks)  # chunks of equal size
+        size = -(-num_rows // num_chunks)
         for start in range(0, num_rows, size):
-            rows = slice(start, start + size)
-            self._gradient(models_BD[rows], samples_Bb[rows], out_BD[rows])
+            yield slice(start, start + size)
 
     def _rows_per_chunk(self, batch: int) -> int:
         per_sample = self._train.inputs[0].numel() + 3 * self._model.activations
@@ -148,7 +173,8 @@ class Supervised(Problem):
     def _chunk_bytes(self) -> int:
         return self._model.cpu_bytes if self.device.type == "cpu" else _DEVICE_BYTES
 
-    def _gradient(self, models_BD: Tensor, samples_Bb: Tensor, out_BD: Tensor) -> None:
+    def _mini_batches(self, samples_Bb: Tensor) -> tuple[Tensor, Tensor, float | Tensor]:
+        """Inputs [B, b, ...], labels [B, b] and what each sample's loss counts."""
         ids = samples_Bb.reshape(-1)  # index_select is several times faster than inputs[samples_Bb]
         inputs = self._train.inputs.index_select(0, ids)
         inputs = inputs.view(*samples_Bb.shape, *inputs.shape[1:])
@@ -156,6 +182,10 @@ class Supervised(Problem):
         weights: float | Tensor = 1.0 / samples_Bb.shape[1]
         if self._importance_S is not None:
             weights = self._importance_S.index_select(0, ids).view(samples_Bb.shape) / samples_Bb.shape[1]
+        return inputs, labels_Bb, weights
+
+    def _gradient(self, models_BD: Tensor, samples_Bb: Tensor, out_BD: Tensor) -> None:
+        inputs, labels_Bb, weights = self._mini_batches(samples_Bb)
         self._model.backward(models_BD, inputs, lambda z: self._loss.derivative(z, labels_Bb, weights), out_BD)
         if self.l2:
             out_BD.add_(models_BD, alpha=self.l2)

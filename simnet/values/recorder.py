@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import chain
 from struct import Struct
 from struct import pack as struct_pack
 from weakref import WeakValueDictionary
@@ -14,6 +15,7 @@ import numpy as np
 from simnet.errors import AlgorithmError
 from simnet.values.executor import Executor
 from simnet.values.kernels import GRADIENT, Kernel
+from simnet.values.on_data import OnData
 from simnet.values.vector import LAST_OF_BLOCK, Row, Scalar, Vector, level_after
 
 HASH_EVERY = 1 << 12
@@ -61,7 +63,7 @@ class Recorder:
         self.executor = executor
         self.freed = executor.freed
         self.is_eager = executor.eager
-        self.samples = mini_batches(draws)
+        self.samples = self.unread = mini_batches(draws)
         self.shared_rows: WeakValueDictionary[int, Row] = WeakValueDictionary() if shared is None else shared
         self.log = bytearray()
         self.hash = hashlib.sha256()
@@ -83,6 +85,21 @@ class Recorder:
         if len(log) > HASH_EVERY:
             self._hash_log()
         return self._recorded(row) if self.is_eager else row
+
+    def on_data(self, kernel: OnData, *inputs: Vector) -> Row:
+        """Something else that the problem computes, from the mini-batch that the next gradient will take.
+
+        Args:
+            kernel: a frozen dataclass that says what.
+            *inputs: its vectors, ``[D]`` each.
+        """
+        samples = next(self.samples)
+        self.samples = chain((samples,), self.unread)
+        rows = [self.row(vector) for vector in inputs]
+        row = Row(kernel, rows, samples, self._key(), level_after(rows), self.freed)
+        self._log_kernel(kernel, rows, ())
+        self.log += samples
+        return self._recorded(row)
 
     def row(self, vector: Vector, kind: bytes = b"C") -> Row:
         """The vector as one row, so that it can be sent, kept or differentiated.
@@ -206,6 +223,10 @@ class SilentRecorder(Recorder):
     only = Nothing.leaf()
 
     def gradient(self, x: Vector) -> Row:
+        """The one row."""
+        return self.only
+
+    def on_data(self, kernel: OnData, *inputs: Vector) -> Row:
         """The one row."""
         return self.only
 
