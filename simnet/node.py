@@ -25,10 +25,13 @@ from simnet.clock import ComputeEvent, Machine, Payload, Program, Receipt
 from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
 from simnet.surroundings import Place, Surroundings
-from simnet.values import ZERO, Combination, Kernel, Recorder, Row, Scalar, Vector
+from simnet.values import ZERO, Combination, Kernel, Recorder, Row, Scalar, SilentRecorder, Vector
 from simnet.values.on_data import OnData
 
 __all__ = ["Node", "Payload", "Program", "Shown", "StepObserver"]
+
+IDLE: Any = SilentRecorder.__new__(SilentRecorder)
+"""Records nothing, of work that is no gradient."""
 
 Shown = Mapping[tuple[str, int | None], Vector]
 """Vectors by name, and by whose they are."""
@@ -81,6 +84,7 @@ class Node(Machine):
         vector_bits, number_bits: what a model, and one number, take on the wire in full precision.
         self_weight, weights: its row of the mixing matrix: of itself, and of each neighbor in their order.
         listener_weights: its column of the mixing matrix: the weight that each listener gives to it, in their order.
+        mini_batch: how many samples it has, and outputs for each; 0 outputs where the loss is not a function of them alone.
         layers: the shapes of the model's tensors, in the order in which they lie in a flat vector.
         rng: this node's own random numbers.
         shared_key: the function ``(*names) -> int``: a random key that is the same at all nodes for the same names.
@@ -107,6 +111,7 @@ class Node(Machine):
         self.may_ask = surroundings.may_ask
         self.rho = surroundings.rho
         self.layers = surroundings.layers
+        self.mini_batch = surroundings.mini_batch
         self.vector_bits = surroundings.vector_bits
         self.number_bits = surroundings.number_bits
         self.rng = rng
@@ -303,17 +308,36 @@ class Node(Machine):
         receipt.complete(self._recorder.number(scalar))
         return receipt
 
-    def on_data(self, kernel: OnData, *vectors: Vector) -> Row:
-        """What the problem computes, beside the gradient, of the mini-batch that this node's next gradient takes.
+    def draw(self) -> bytes:
+        """The next mini-batch: sample ids, for `on_data` here or at other nodes; no gradient will take it."""
+        return self._recorder.draw()
+
+    def work(self, num_gradients: int) -> ComputeEvent:
+        """Computes something else, for as long as so many mini-batch gradients take, one after the other.
 
         Args:
-            kernel: says what: `MiniBatchLoss`, `Distillation`. It takes no time: that is the gradient's.
+            num_gradients: at least 1; they count as gradients.
+
+        Returns:
+            An event to yield, without a value.
+        """
+        recorder, self._recorder = self._recorder, IDLE
+        events = [self.gradient(ZERO) for _ in range(num_gradients)]
+        self._recorder = recorder
+        return events[-1]
+
+    def on_data(self, kernel: OnData, *vectors: Vector, samples: bytes = b"") -> Row:
+        """What the problem computes, beside the gradient, of samples; by default those that the next gradient takes.
+
+        Args:
+            kernel: says what: `MiniBatchLoss`, `Distillation`, `TangentEvolution`. It takes no time (see `work`).
             vectors: its inputs, ``[D]`` each.
+            samples: mini-batches that `draw` gave, joined.
 
         Returns:
             The result, ``[D]``, deferred.
         """
-        return self._recorder.on_data(kernel, *vectors)
+        return self._recorder.on_data(kernel, *vectors, samples=samples)
 
     def tally(self, name: str, scalar: Scalar) -> None:
         """Adds a deferred number to one of the run's counters, which the summary reports.

@@ -21,6 +21,7 @@ from simnet.problems.datasets import Dataset
 from simnet.problems.losses import Loss
 from simnet.problems.models import BatchedModel
 from simnet.problems.problem import Problem, SampleIds
+from simnet.problems.tangent import evolved
 from simnet.streams import stream
 
 _DRAWN = 1024  # sample ids drawn at a time, per node
@@ -143,6 +144,24 @@ class Supervised(Problem):
             outputs_BCb = self._model.outputs(models_BD[rows], inputs)
             losses_B[rows] += (self._loss.values(outputs_BCb, labels_Bb) * weights).sum(1)
         return losses_B
+
+    def mini_batch(self, node: int) -> tuple[int, int]:
+        """Its batch size, or all local samples; the model's outputs."""
+        size = self.batch_size or self._ends[node] - self._starts[node]
+        return size, 0 if self.l2 else self._num_outputs
+
+    @functools.cached_property
+    def _num_outputs(self) -> int:
+        return self._model.outputs(self._train.inputs.new_zeros((1, self.num_parameters)), self._train.inputs[:1]).shape[1]
+
+    def evolve(self, models_BD: Tensor, samples_Bb: Tensor, lr: float, duration: int) -> Tensor:
+        """As its outputs evolve under the kernel that is a mean over outputs, one model after the other."""
+        block = max(1, self._chunk_bytes() // (self.dtype.itemsize * self.num_parameters))
+        rows = []
+        for model_D, samples_b in zip(models_BD, samples_Bb, strict=True):
+            inputs, labels = self._train.inputs[samples_b], self._train.labels[samples_b]
+            rows.append(evolved(self._model, self._loss, model_D[None], inputs, labels, lr, duration, block))
+        return torch.cat(rows)
 
     def distillation_gradients(self, models_BD: Tensor, teachers_BD: Tensor, samples_Bb: Tensor) -> Tensor:
         """Of KL(teacher's class probabilities || the model's), mean over the mini-batch; l2 plays no role."""
