@@ -39,7 +39,11 @@ SHOWN = {
     "tracker_drift": ("tracker", "tracked"),
     "replica_mismatch": ("replica",),
 }
-"""Which of the vectors that algorithms show (see `Node.show`) a metric is made of."""
+"""Which of the vectors that algorithms show (see `Node.show`) a metric is made of.
+
+``tracker`` is y, ``tracked`` what the trackers' mean should equal, ``unmixed`` the model before it was averaged (of
+algorithms that assign it afterwards), ``replica`` what a node takes for another one's vector.
+"""
 
 STALENESS = {"model_staleness": "models", "gradient_staleness": "gradients"}
 WATCHED = {*SHOWN, *STALENESS}

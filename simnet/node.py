@@ -16,7 +16,6 @@ Behind the words stand the two planes. The clock decides when each event happens
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,16 +24,10 @@ from simnet.clock import ComputeEvent, Machine, Payload, Program, Receipt
 from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
 from simnet.surroundings import Place, Surroundings
-from simnet.values import ZERO, Combination, Kernel, Recorder, Row, Scalar, SilentRecorder, Vector
+from simnet.values import IDLE, NOTHING_SHOWN, ZERO, Combination, Kernel, Recorder, Row, Scalar, Shown, Vector
 from simnet.values.on_data import OnData
 
-__all__ = ["Node", "Payload", "Program", "Shown", "StepObserver"]
-
-IDLE: Any = SilentRecorder.__new__(SilentRecorder)
-"""Records nothing, of work that is no gradient."""
-
-Shown = Mapping[tuple[str, int | None], Vector]
-"""Vectors by name, and by whose they are."""
+__all__ = ["Node", "Payload", "Program", "StepObserver"]
 
 
 class StepObserver(Protocol):
@@ -93,7 +86,7 @@ class Node(Machine):
         shown: what it has shown, as far as anybody has asked for it.
     """
 
-    shown: Shown = MappingProxyType({})
+    shown: Shown = NOTHING_SHOWN
 
     def __init__(
         self,
@@ -352,10 +345,9 @@ class Node(Machine):
         """Shows observers a vector that is not the model; each evaluation sees what was shown last. Costs nothing unasked.
 
         Args:
-            name: ``tracker`` (y), ``tracked`` (what the trackers' mean should equal), ``unmixed`` (the model before it was
-                averaged, where `x` is assigned afterwards), ``replica`` (what this node takes for another one's vector).
-            vector: of no more than a few terms (see `keep`), ``[D]``.
-            of: whose replica it is; what a node shows of itself is what the others' should equal.
+            name: ``tracker``, ``tracked``, ``unmixed``, ``replica`` (see `simnet.insight.SHOWN`).
+            vector: of few terms (see `keep`), ``[D]``.
+            of: whose replica it is; that of the node itself is what the others' should equal.
         """
 
     def down_s(self, until: float) -> float:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from math import ceil, inf
 
 from simnet.clock import Machine
-from simnet.node import Node, Shown
-from simnet.values import Executor, Row
+from simnet.node import Node
+from simnet.values import Executor, Row, Shown
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,9 @@ def ntk_dfl(node: Node, *, lr: Schedule, duration: PositiveInt = 100) -> Program
     Yields:
         The events that the node waits for.
 
+    Raises:
+        ParameterError: if a link of the topology has one direction only.
+
     Message: to every neighbor in each step two vectors, one after the other, and then, with b samples in a mini-batch,
     b C (D + 2) numbers (Jacobian, outputs, labels as C numbers each), which is more than b C vectors. A Jacobian takes C
     gradients' time, at one's own average and at that of every neighbor; evolving takes none. With ``batch_size: full`` the

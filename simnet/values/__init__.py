@@ -3,11 +3,13 @@
 from simnet.values.executor import EagerExecutor, Executor, WaveExecutor
 from simnet.values.kernels import Kernel
 from simnet.values.recall import ForgottenError, RecallingExecutor
-from simnet.values.recorder import Recorder, SilentRecorder
-from simnet.values.vector import LEAF, ZERO, Combination, Row, Scalar, Vector
+from simnet.values.recorder import IDLE, Recorder, SilentRecorder
+from simnet.values.vector import LEAF, NOTHING_SHOWN, ZERO, Combination, Row, Scalar, Shown, Vector
 
 __all__ = [
+    "IDLE",
     "LEAF",
+    "NOTHING_SHOWN",
     "ZERO",
     "Combination",
     "EagerExecutor",
@@ -18,6 +20,7 @@ __all__ = [
     "Recorder",
     "Row",
     "Scalar",
+    "Shown",
     "SilentRecorder",
     "Vector",
     "WaveExecutor",

@@ -8,6 +8,7 @@ from functools import cache
 from itertools import chain
 from struct import Struct
 from struct import pack as struct_pack
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -253,6 +254,10 @@ class SilentRecorder(Recorder):
         scalar = Scalar(kernel, (), 0)
         scalar.value, scalar.slot = 0.0, 0
         return scalar
+
+
+IDLE: Any = SilentRecorder.__new__(SilentRecorder)
+"""Records nothing, of work that is no gradient."""
 
 
 def mini_batches(blocks: Iterable[np.ndarray]) -> Iterator[bytes]:
