@@ -3,11 +3,13 @@
 from simnet.values.executor import EagerExecutor, Executor, WaveExecutor
 from simnet.values.kernels import Kernel
 from simnet.values.recall import ForgottenError, RecallingExecutor, ResumableExecutor
-from simnet.values.recorder import Recorder, SilentRecorder
-from simnet.values.vector import LEAF, ZERO, Combination, Row, Scalar, Vector
+from simnet.values.recorder import IDLE, Recorder, SilentRecorder
+from simnet.values.vector import LEAF, NOTHING_SHOWN, ZERO, Combination, Row, Scalar, Shown, Vector
 
 __all__ = [
+    "IDLE",
     "LEAF",
+    "NOTHING_SHOWN",
     "ZERO",
     "Combination",
     "EagerExecutor",
@@ -19,6 +21,7 @@ __all__ = [
     "ResumableExecutor",
     "Row",
     "Scalar",
+    "Shown",
     "SilentRecorder",
     "Vector",
     "WaveExecutor",
