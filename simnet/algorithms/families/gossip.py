@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from simnet.algorithms.detag import check_eta, detag
+from simnet.algorithms.accelerated_gossip import check_eta
+from simnet.algorithms.d2 import d2
+from simnet.algorithms.defacto import defacto
+from simnet.algorithms.detag import detag
 from simnet.algorithms.dpsgd import dpsgd
+from simnet.algorithms.exact_diffusion import check_rounds, exact_diffusion
+from simnet.algorithms.extra import extra
+from simnet.algorithms.gradient_tracking import gradient_tracking
+from simnet.algorithms.gut import gut
+from simnet.algorithms.relaysgd import relaysgd
 from simnet.algorithms.table import Entry
 
 GOSSIP: tuple[Entry, ...] = (
@@ -15,12 +23,67 @@ GOSSIP: tuple[Entry, ...] = (
         overlap={"order=cta": "max(c, T)", "order=atc": "c + T"},
         exceptions={"sgd": "cta keeps each node's last gradient step apart, even on a complete graph"},
     ),
+    Entry(d2, "Tang et al. 2018", "1 vector to each neighbor", lowest_eigenvalue=-1 / 3),
+    Entry(
+        exact_diffusion,
+        "Yuan et al. 2019",
+        "1 vector to each neighbor",
+        check=check_rounds,
+        exceptions={"sgd": "half of each node's own step stays with it, even on a complete graph"},
+    ),
+    Entry(
+        extra,
+        "Shi et al. 2015",
+        "1 vector to each neighbor",
+        overlap="max(c, T)",
+        exceptions={"sgd": "combines before it adapts, as dpsgd does"},
+    ),
+    Entry(
+        gradient_tracking,
+        "Nedic, Olshevsky, Shi 2017",
+        "2 vectors to each neighbor",
+        overlap={"form=awc": "max(c, T)", "form=atc": "c + T", "form=full": "c + 2 * T"},
+        recalled="which papers use the forms atc and full",
+        exceptions={"sgd": "awc keeps each node's last step apart, even on a complete graph"},
+    ),
+    Entry(
+        gut,
+        "Aketi et al. 2023",
+        "1 vector to each neighbor",
+        tolerates=("all", "none", "deadline"),
+        fixed_topology="how neighbors have moved follows from what they sent in the step before",
+        exceptions={"sgd": "gradients are taken at the average of the neighbors' models, one step ahead"},
+    ),
     Entry(
         detag,
         "Lu, De Sa 2023",
         "2 vectors to each neighbor",
         check=check_eta,
-        overlap="max(c, T)",
+        overlap={"order=listing": "max(c, T)", "order=proof": "c + T", "order=star": "c + T"},
+        recalled="that DeTAG* adds a phase's gradients to the tracker before the gossip",
         exceptions={"sgd": "the mean uses the gradient of the phase before"},
+    ),
+    Entry(
+        defacto,
+        "Lu, De Sa 2023",
+        "1 vector up and down each edge of a tree, every 2R steps",
+        sums="any",
+        overlap="(c + T) / 2",
+        fixed_topology="the spanning tree is that of one graph",
+        uses_tree=True,
+        exceptions={"sgd": "a phase of many steps is one step of SGD"},
+    ),
+    Entry(
+        relaysgd,
+        "Vogels et al. 2021",
+        "1 vector and 1 number to each neighbor in a tree",
+        sums="any",
+        overlap={"overlap=False": "c + T", "overlap=True": "max(c, T)"},
+        fixed_topology="the spanning tree is that of one graph",
+        uses_tree=True,
+        exceptions={
+            "mean": "models that have not arrived yet are replaced by one's own first one",
+            "sgd": "models arrive late by their distance in the tree, even on a complete graph",
+        },
     ),
 )
