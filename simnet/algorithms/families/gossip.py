@@ -23,6 +23,15 @@ GOSSIP: tuple[Entry, ...] = (
         overlap={"order=cta": "max(c, T)", "order=atc": "c + T"},
         exceptions={"sgd": "cta keeps each node's last gradient step apart, even on a complete graph"},
     ),
+    Entry(
+        detag,
+        "Lu, De Sa 2023",
+        "2 vectors to each neighbor",
+        check=check_eta,
+        overlap={"order=listing": "max(c, T)", "order=proof": "c + T", "order=star": "c + T"},
+        recalled="that DeTAG* adds a phase's gradients to the tracker before the gossip",
+        exceptions={"sgd": "the mean uses the gradient of the phase before"},
+    ),
     Entry(d2, "Tang et al. 2018", "1 vector to each neighbor", lowest_eigenvalue=-1 / 3),
     Entry(
         exact_diffusion,
@@ -53,15 +62,6 @@ GOSSIP: tuple[Entry, ...] = (
         tolerates=("all", "none", "deadline"),
         fixed_topology="how neighbors have moved follows from what they sent in the step before",
         exceptions={"sgd": "gradients are taken at the average of the neighbors' models, one step ahead"},
-    ),
-    Entry(
-        detag,
-        "Lu, De Sa 2023",
-        "2 vectors to each neighbor",
-        check=check_eta,
-        overlap={"order=listing": "max(c, T)", "order=proof": "c + T", "order=star": "c + T"},
-        recalled="that DeTAG* adds a phase's gradients to the tracker before the gossip",
-        exceptions={"sgd": "the mean uses the gradient of the phase before"},
     ),
     Entry(
         defacto,
