@@ -25,7 +25,8 @@ def d2(node: Node, *, lr: Schedule, rescale: bool = False) -> Program:
 
     Message: one vector to every neighbor in each step, after the gradient. Needs W symmetric and doubly stochastic, with
     all eigenvalues above -1/3; below that it diverges, however small lr is, and the uniform ring of an even number of nodes
-    lies exactly there: use ``mixing: {kind: lazy}``, or `exact_diffusion`. Needs every neighbor's message: what one lost
+    lies exactly there: use ``mixing: {kind: lazy}``, or `exact_diffusion`. Over graphs that change from step to
+    step it diverges at small lr, `exact_diffusion` does not. Needs every neighbor's message: what one lost
     message does to the mean, the correction repeats in every later step. So who is down is waited for, and nodes that
     come and go are refused.
 
