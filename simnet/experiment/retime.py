@@ -62,7 +62,7 @@ def retime(
 
 
 def plan_of(result: Result) -> Plan:
-    """What a result was made of: what it remembers, or, if it was loaded, its scenario read anew.
+    """What a result was made of: what it remembers, or, if it was loaded, its scenario read anew (relative paths start from the current folder).
 
     Args:
         result: any.
@@ -71,7 +71,7 @@ def plan_of(result: Result) -> Plan:
         A plan on the device that the result was computed on.
     """
     if result.plan is None:
-        result.plan = prepare(result.scenario, device=str(result.environment.get("device", "cpu")))
+        result.plan = prepare(result.scenario, device=str(result.environment.get("device_type", "cpu")))
     plan: Plan = result.plan
     return plan
 

@@ -105,14 +105,14 @@ def test_deadlines_that_drop_other_messages_are_computed_anew() -> None:
     result = simnet.run(source, device="cpu")
     assert result.retime(network={"latency": "90 ms"}).recomputed == []
     late = result.retime(network={"latency": "110 ms"})
-    assert late.recomputed == ["dpsgd (seed 1)"]
+    assert late.recomputed == ["it (seed 1)"]
     assert equal(late, simnet.run(source, device="cpu", overrides={"network.latency": "110 ms"}))
 
 
 def test_a_run_that_gets_further_is_computed_anew() -> None:
     source = mixture(Case("dpsgd")) | {"run": {"simulated_time": "3 s", "evaluate_every": 3}, "compute": {"time": "100 ms"}}
     result = simnet.run(source, device="cpu")
-    assert result.retime(compute={"time": "50 ms"}).recomputed == ["dpsgd (seed 1)"]
+    assert result.retime(compute={"time": "50 ms"}).recomputed == ["it (seed 1)"]
 
 
 def test_several_seeds_and_a_timeline() -> None:
@@ -122,7 +122,7 @@ def test_several_seeds_and_a_timeline() -> None:
     retimed = result.retime(network={"latency": "70 ms"}, trace=True)
     assert retimed.recomputed == []
     assert [record.seed for record in retimed.records] == [3, 4]
-    assert set(retimed.timeline("dpsgd", 4)["kind"]) >= {"compute", "transfer"}
+    assert set(retimed.timeline("it", 4)["kind"]) >= {"compute", "transfer"}
 
 
 def test_what_cannot_be_is_refused() -> None:
