@@ -34,8 +34,7 @@ def gut(node: Node, *, lr: Schedule, mu: Annotated[float, Field(ge=0, lt=1)] = 0
     Message: one vector to every neighbor in each step, before the gradient (the paper sends the model's change to holders of
     replicas; the model itself is as long and needs none). Needs W doubly stochastic, and neighbors that stay. Tolerates
     missing and old messages: a missing neighbor's weight goes to oneself, and what that does to the tracking fades, the
-    more slowly the larger mu is.
-    So nodes may come and go, unless it waits for all; then who is down is waited for.
+    more slowly the larger mu is. So nodes may come and go, unless it waits for all; then who is down is waited for.
 
     Example:
         >>> import simnet

@@ -42,7 +42,7 @@ GOSSIP: tuple[Entry, ...] = (
         "1 vector to each neighbor",
         lowest_eigenvalue=-1 / 3,
         use="Where data differ between nodes: no bias, for the message of D-PSGD, and large learning rates.",
-        avoid="Where W has eigenvalues below -1/3, or changes from step to step: it may diverge at any rate, exact_diffusion not.",
+        avoid="Where W has eigenvalues below -1/3, or changes from step to step: it may diverge at any rate.",
     ),
     Entry(
         exact_diffusion,
@@ -101,7 +101,7 @@ GOSSIP: tuple[Entry, ...] = (
         sums="any",
         overlap={"overlap=False": "c + T", "overlap=True": "max(c, T)"},
         use="Where data differ very much and the graph has short spanning trees: exact uniform weights, late by the distance.",
-        avoid="On long paths, whose delays ask for small learning rates; where messages get lost.",
+        avoid="On long paths, which models cross by one edge in a step; where messages get lost.",
         fixed_topology="the spanning tree is that of one graph",
         uses_tree=True,
         exceptions={
