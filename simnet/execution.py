@@ -176,7 +176,7 @@ class Run(Account):
             draws = setting.problem.draws(i, setting.seed)
             node = make_node(
                 *(i, self.clock, network, self.machines),
-                surroundings=setting.surroundings(i, self.wait),
+                surroundings=setting.surroundings(i, self.wait, self.entry.uses_tree),
                 recorder=recorder_type(i, self.executor, draws, shared),
                 model=models[i],
                 compute_times=times[i],

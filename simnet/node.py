@@ -23,6 +23,7 @@ import numpy as np
 from simnet.clock import ComputeEvent, Machine, Payload, Program, Receipt
 from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
+from simnet.graph import Branch
 from simnet.surroundings import Place, Surroundings
 from simnet.values import IDLE, NOTHING_SHOWN, ZERO, Combination, Kernel, Recorder, Row, Scalar, Shown, Vector
 from simnet.values.on_data import OnData
@@ -103,6 +104,7 @@ class Node(Machine):
         self.num_nodes = surroundings.num_nodes
         self.may_ask = surroundings.may_ask
         self.rho = surroundings.rho
+        self._branch = surroundings.branch
         self.layers = surroundings.layers
         self.mini_batch = surroundings.mini_batch
         self.vector_bits = surroundings.vector_bits
@@ -143,6 +145,17 @@ class Node(Machine):
         if self.asking is not None and self.is_locked:
             raise AlgorithmError("changes its model while its own atomic question is without reply")
         self._x = self._recorder.row(vector, b"X")
+
+    @property
+    def branch(self) -> Branch:
+        """The node's place in a spanning tree of the topology: its parent, its children, the height of the tree.
+
+        Raises:
+            AlgorithmError: if the algorithm's row in the table does not say that it uses one.
+        """
+        if self._branch is None:
+            raise AlgorithmError("uses node.branch, but its row does not say uses_tree=True")
+        return self._branch
 
     def steps(self) -> Iterator[int]:
         """The node's steps 0, 1, 2, ... until the run's budget of steps or epochs ends."""

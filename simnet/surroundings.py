@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simnet.graph import Branch
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -38,6 +40,7 @@ class Surroundings:
         vector_bits: size of a model on the wire.
         number_bits: size of one number on the wire.
         rho: ``||W - J||_2`` of the whole network, if it is known.
+        branch: its place in a spanning tree of the topology, for algorithms that use one.
     """
 
     num_nodes: int
@@ -49,3 +52,4 @@ class Surroundings:
     vector_bits: float
     number_bits: float
     rho: float | None
+    branch: Branch | None = None
