@@ -27,6 +27,7 @@ from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
 from simnet.surroundings import Place, Surroundings
 from simnet.values import ZERO, Combination, Kernel, Recorder, Row, Scalar, Vector
+from simnet.values.compressors import CompressorPart, prepared
 
 __all__ = ["Node", "Payload", "Program", "StepObserver"]
 
@@ -73,6 +74,7 @@ class Node(Machine):
         self_weight, weights: its row of the mixing matrix: of itself, and of each neighbor in their order.
         listener_weights: its column of the mixing matrix: the weight that each listener gives to it, in their order.
         layers: the shapes of the model's tensors, in the order in which they lie in a flat vector.
+        starts_alike: whether all nodes begin with the same model.
         rng: this node's own random numbers.
         shared_key: the function ``(*names) -> int``: a random key that is the same at all nodes for the same names.
         answer: set it to the function ``(asker, payload) -> payload`` that answers questions.
@@ -95,6 +97,7 @@ class Node(Machine):
         self.may_ask = surroundings.may_ask
         self.rho = surroundings.rho
         self.layers = surroundings.layers
+        self.starts_alike = surroundings.starts_alike
         self.vector_bits = surroundings.vector_bits
         self.number_bits = surroundings.number_bits
         self.rng = rng
@@ -245,6 +248,22 @@ class Node(Machine):
             The result, ``[D]``, deferred like everything.
         """
         return self._recorder.apply(kernel, *vectors, constants=constants)
+
+    def compress(self, compressor: CompressorPart, vector: Vector) -> Payload:
+        """What goes over the wire for a compressed vector: what the receivers make of it, and its exact size.
+
+        Args:
+            compressor: from the scenario; a random one gets a key of this node, or, if its randomness is shared, of the step.
+            vector: ``[D]``.
+
+        Returns:
+            Something to send; its `content` is C(vector), a row.
+        """
+        kernel, bits = prepared(compressor, self.layers, self.number_bits)
+        keys: tuple[int, ...] = ()
+        if compressor.is_random:
+            keys = (self.shared_key("compress", self.step) if compressor.is_shared else self.random_key(),)
+        return Payload(self.apply(kernel, vector, constants=keys), bits)
 
     def same_for_all(self, vector: Vector) -> Row:
         """A sum that every node arrives at, such as an all-reduced mean: computed once, whoever asks for it.

@@ -179,6 +179,7 @@ class Setting:
             vector_bits=self.vector_bits,
             number_bits=self.scenario.message.bits_per_number,
             rho=self.spectrum.rho,
+            starts_alike=len(self.initial_models) == 1,
         )
 
 

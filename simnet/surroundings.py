@@ -37,6 +37,7 @@ class Surroundings:
         vector_bits: size of a model on the wire.
         number_bits: size of one number on the wire.
         rho: ``||W - J||_2`` of the whole network, if it is known.
+        starts_alike: whether all nodes begin with the same model.
     """
 
     num_nodes: int
@@ -47,3 +48,4 @@ class Surroundings:
     vector_bits: float
     number_bits: float
     rho: float | None
+    starts_alike: bool

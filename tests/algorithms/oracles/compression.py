@@ -11,6 +11,8 @@ import torch
 
 from simnet.counter_random import uniform
 from simnet.streams import stream_key
+from tests.algorithms.oracles.compressors import Spec, rows
+from tests.algorithms.oracles.compressors import compressor as made
 from tests.algorithms.oracles.world import Models, Rate, World
 
 
@@ -50,8 +52,92 @@ def moniqua(X: np.ndarray, world: World, lr: Rate, theta: float, bits: int = 8, 
         yield X
 
 
-ORACLES: dict[str, Callable[..., Models]] = {"moniqua": moniqua}
+def choco(
+    X: np.ndarray, world: World, lr: Rate, consensus_lr: float, compressor: Spec, order: str = "compress_first", **_: Any
+) -> Models:
+    W, c, C = world.W, consensus_lr, made(compressor, world.seed, len(X))
+    Xhat = np.zeros_like(X)
+    for k in count():
+        H = X - lr(k) * world.gradient(X)
+        if order == "compress_first":
+            Xhat = Xhat + rows(C, k, H - Xhat)
+            X = H + c * (W @ Xhat - Xhat)
+        else:
+            X = H + c * (W @ Xhat - Xhat)
+            Xhat = Xhat + rows(C, k, X - Xhat)
+        yield X
+
+
+def deepsqueeze(X: np.ndarray, world: World, lr: Rate, consensus_lr: float, compressor: Spec) -> Models:
+    W, C, E = world.W, made(compressor, world.seed, len(X)), np.zeros_like(X)
+    for k in count():
+        H = X - lr(k) * world.gradient(X)
+        V = H + E
+        CV = rows(C, k, V)
+        E = V - CV
+        X = H + consensus_lr * (W - np.eye(len(X))) @ CV
+        yield X
+
+
+def dcd(X: np.ndarray, world: World, lr: Rate, compressor: Spec, **_: Any) -> Models:
+    C = made(compressor, world.seed, len(X))
+    for k in count():
+        X = X + rows(C, k, world.W @ X - lr(k) * world.gradient(X) - X)
+        yield X
+
+
+def ecd(X: np.ndarray, world: World, lr: Rate, compressor: Spec) -> Models:
+    C, Xt = made(compressor, world.seed, len(X)), X
+    for t in count(1):
+        X_new = world.W @ Xt - lr(t - 1) * world.gradient(X)
+        CZ = rows(C, t - 1, (1 - 0.5 * t) * X + 0.5 * t * X_new)
+        Xt = (1 - 2 / t) * Xt + (2 / t) * CZ
+        X = X_new
+        yield X
+
+
+def naive_quantized(X: np.ndarray, world: World, lr: Rate, compressor: Spec) -> Models:
+    C, own = made(compressor, world.seed, len(X)), np.diag(np.diag(world.W))
+    for k in count():
+        X = own @ X + (world.W - own) @ rows(C, k, X) - lr(k) * world.gradient(X)
+        yield X
+
+
+def quantized_push_sum(X: np.ndarray, world: World, lr: Rate, compressor: Spec) -> Models:
+    W, C = world.W, made(compressor, world.seed, len(X))
+    Xhat, y = np.zeros_like(X), np.ones((len(X), 1))
+    for k in count():
+        Xhat = Xhat + rows(C, k, X - Xhat)
+        V, y = X - Xhat + W @ Xhat, W @ y
+        X = V - lr(k) * world.gradient(V / y)
+        yield X / y
+
+
+ORACLES: dict[str, Callable[..., Models]] = {
+    "moniqua": moniqua,
+    "choco": choco,
+    "deepsqueeze": deepsqueeze,
+    "dcd": dcd,
+    "ecd": ecd,
+    "naive_quantized": naive_quantized,
+    "quantized_push_sum": quantized_push_sum,
+}
+
+FINE = {"kind": "qsgd", "levels": 64}
 
 PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "moniqua": [{"theta": 8.0}, {"theta": 8.0, "bits": 4, "quantizer": "stochastic"}],
+    "choco": [
+        {"consensus_lr": 0.4, "compressor": {"kind": "top_k", "k": 1}},
+        {"consensus_lr": 0.4, "compressor": "sign"},
+        {"consensus_lr": 0.4, "compressor": {**FINE, "biased": True}, "order": "average_first", "verify": True},
+    ],
+    "deepsqueeze": [
+        {"consensus_lr": 0.2, "compressor": {"kind": "top_k", "k": 2}},
+        {"consensus_lr": 0.1, "compressor": {**FINE, "randomness": "shared"}},
+    ],
+    "dcd": [{"compressor": FINE}, {"compressor": {"kind": "top_k", "k": 2}, "verify": True}],
+    "ecd": [{"compressor": FINE}],
+    "naive_quantized": [{"compressor": FINE}, {"compressor": {"kind": "stochastic_rounding", "spacing": 0.01}}],
+    "quantized_push_sum": [{"compressor": FINE}],
 }
