@@ -170,11 +170,13 @@ BITS: dict[str, Callable[[int, dict[str, Any]], Bits]] = {
     "dpsgd": partial(neighbors_hear, lambda _: M),
     "detag": partial(neighbors_hear, lambda _: 2 * M),
     "moniqua": partial(neighbors_hear, lambda parameters: D * parameters.get("bits", 8)),
+    "moniqua_d2": partial(neighbors_hear, lambda parameters: D * parameters.get("bits", 8)),
     "choco": compressed,
     "deepsqueeze": compressed,
     "dcd": after_exact_replicas,
     "ecd": after_exact_replicas,
     "naive_quantized": compressed,
+    "powergossip": partial(neighbors_hear, lambda parameters: M * parameters.get("iterations", 1)),
     "quantized_push_sum": lambda n, parameters: compressed(n, parameters) + 2 * n * 32,
 }
 """Bits that all nodes send in one step, on a ring; those of adpsgd depend on who asks (test_adpsgd)."""

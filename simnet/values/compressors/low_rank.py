@@ -1,4 +1,4 @@
-"""Low rank: matrices as products of two thin ones.
+"""Low rank: matrices as products of two thin ones; and the parts of PowerGossip.
 
 B: rows in one batched call. D: numbers in a model. A matrix is ``[B, m, n]``, a thin one ``[B, m, r]`` or ``[B, n, r]``.
 """
@@ -50,6 +50,24 @@ class Matrix:
         """
         return x_BD[:, self.start : self.stop].reshape(len(x_BD), self.rows, self.columns)
 
+    def height(self, turned: bool) -> int:
+        """The numbers in a column of the thin matrix ``M Q``, or, turned, of ``M^T P``.
+
+        Args:
+            turned: which one.
+        """
+        return self.columns if turned else self.rows
+
+    def thin(self, x_BD: torch.Tensor, turned: bool) -> torch.Tensor:
+        """The thin matrices that lie at the beginning of the matrices' own places, ``[B, m, r]``, or, turned, ``[B, n, r]``.
+
+        Args:
+            x_BD: flat vectors that hold thin matrices.
+            turned: see `height`.
+        """
+        height = self.height(turned)
+        return x_BD[:, self.start : self.start + height * self.rank].reshape(len(x_BD), height, self.rank)
+
 
 def matrices(layers: Layers, rank: int) -> Iterator[Matrix]:
     """The tensors of a model as matrices.
@@ -93,14 +111,15 @@ def product(left_Bmk: torch.Tensor, right_Bkr: torch.Tensor) -> torch.Tensor:
     return torch.cat(columns, dim=1).mT
 
 
-def orthonormal(thin_Bmr: torch.Tensor) -> torch.Tensor:
-    """Columns made orthonormal one after the other (Gram, Schmidt); what is zero then stays zero.
+def orthonormal(thin_Bmr: torch.Tensor, spare_Bmr: torch.Tensor | None = None) -> torch.Tensor:
+    """Columns made orthonormal one after the other (Gram, Schmidt).
 
     Args:
         thin_Bmr: ``[B, m, r]``.
+        spare_Bmr: what takes the place of columns of which nothing is left; None to have zero there.
 
     Returns:
-        ``[B, m, r]``; its negative for the negative.
+        ``[B, m, r]``.
 
     Example:
         >>> orthonormal(torch.tensor([[[3.0, 1.0], [4.0, 1.0]]]))
@@ -109,29 +128,46 @@ def orthonormal(thin_Bmr: torch.Tensor) -> torch.Tensor:
     """
     done: list[torch.Tensor] = []
     for r in range(thin_Bmr.shape[2]):
-        column_Bm = thin_Bmr[:, :, r]
-        size_B1 = norm(column_Bm)
-        for other_Bm in done * 2:  # twice is enough, against rounding
-            column_Bm = column_Bm - row_sum(column_Bm * other_Bm) * other_Bm
-        length_B1 = norm(column_Bm)
-        is_rest_B1 = length_B1 > 16 * torch.finfo(thin_Bmr.dtype).eps * size_B1
-        done.append(torch.where(is_rest_B1, column_Bm / torch.where(is_rest_B1, length_B1, 1), 0))
+        column_Bm, is_left_B1 = normalized_rest(thin_Bmr[:, :, r], done)
+        if spare_Bmr is not None and not bool(is_left_B1.all()):
+            column_Bm = torch.where(is_left_B1, column_Bm, normalized_rest(spare_Bmr[:, :, r], done)[0])
+        done.append(column_Bm)
     return torch.stack(done, dim=2)
 
 
-def start(keys_B: torch.Tensor, number: int, like_Bnr: torch.Tensor) -> torch.Tensor:
+def normalized_rest(column_Bm: torch.Tensor, done: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """What is left of a column without its parts along others, at length one.
+
+    Args:
+        column_Bm: ``[B, m]``.
+        done: orthonormal columns.
+
+    Returns:
+        The column, zero where nothing but rounding is left; and whether something is, ``[B, 1]``.
+    """
+    size_B1 = norm(column_Bm)
+    for other_Bm in done * 2:  # twice is enough, against rounding
+        column_Bm = column_Bm - row_sum(column_Bm * other_Bm) * other_Bm
+    length_B1 = norm(column_Bm)
+    is_left_B1 = length_B1 > 16 * torch.finfo(column_Bm.dtype).eps * size_B1
+    return torch.where(is_left_B1, column_Bm / torch.where(is_left_B1, length_B1, 1), 0), is_left_B1
+
+
+def random_columns(keys_B: torch.Tensor, number: int, size: int, rank: int, dtype: torch.dtype) -> torch.Tensor:
     """Random normal columns to begin with.
 
     Args:
         keys_B: random keys.
         number: of the tensor in the model, which has its own numbers.
-        like_Bnr: tells shape and type.
+        size: n, of a column.
+        rank: r, how many.
+        dtype: of the numbers.
 
     Returns:
         ``[B, n, r]``.
     """
     own_B = bits(keys_B, number + 1)[:, number]
-    return normal(own_B, like_Bnr[0].numel(), like_Bnr.dtype).reshape(like_Bnr.shape)
+    return normal(own_B, size * rank, dtype).reshape(-1, size, rank)
 
 
 @dataclass(frozen=True)
@@ -157,7 +193,7 @@ class Projection:
         for number, matrix in enumerate(matrices(self.layers, self.rank)):
             part_Bmn = matrix.of(x_BD)
             if matrix.rank:
-                q_Bnr = start(keys_B1[:, 0], number, x_BD.new_empty((len(x_BD), matrix.columns, matrix.rank)))
+                q_Bnr = random_columns(keys_B1[:, 0], number, matrix.columns, matrix.rank, x_BD.dtype)
                 p_Bmr = orthonormal(product(part_Bmn, q_Bnr))
                 part_Bmn = product(p_Bmr, product(p_Bmr.mT, part_Bmn))
             parts.append(part_Bmn.flatten(1))

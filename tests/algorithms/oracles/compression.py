@@ -11,8 +11,10 @@ import torch
 
 from simnet.counter_random import uniform
 from simnet.streams import stream_key
+from tests.algorithms.oracles.asynchronous import adpsgd
 from tests.algorithms.oracles.compressors import Spec, rows
 from tests.algorithms.oracles.compressors import compressor as made
+from tests.algorithms.oracles.gossip import dpsgd
 from tests.algorithms.oracles.world import Models, Rate, World
 
 
@@ -43,13 +45,48 @@ def recovered(
     return modulo(Q[None] * B - X[:, None], B) + X[:, None], B
 
 
+def gossiped(H: np.ndarray, world: World, k: int, theta: float, bits: int, quantizer: str) -> np.ndarray:
+    """``h_i + sum_j w_ij (hhat_ij - hhat_ii)``."""
+    Hhat, _ = recovered(H, theta, bits, quantizer, stream_key(world.seed, "moniqua", k) >> 1)
+    own = Hhat[range(len(H)), range(len(H))]
+    return H + np.einsum("ij,ijd->id", world.W, Hhat - own[:, None])
+
+
 def moniqua(X: np.ndarray, world: World, lr: Rate, theta: float, bits: int = 8, quantizer: str = "nearest") -> Models:
-    W, n = world.W, len(X)
     for k in count():
-        Xhat, _ = recovered(X, theta, bits, quantizer, stream_key(world.seed, "moniqua", k) >> 1)
-        own = Xhat[range(n), range(n)]
-        X = X + np.einsum("ij,ijd->id", W, Xhat - own[:, None]) - lr(k) * world.gradient(X)
+        X = gossiped(X, world, k, theta, bits, quantizer) - lr(k) * world.gradient(X)
         yield X
+
+
+def moniqua_d2(
+    X: np.ndarray, world: World, lr: Rate, theta: float, bits: int = 8, quantizer: str = "nearest"
+) -> Models:
+    X_before, G_before, lr_before = X, np.zeros_like(X), 0.0
+    for k in count():
+        G = world.gradient(X)
+        H = 2 * X - X_before - lr(k) * G + lr_before * G_before
+        X_before, G_before, lr_before = X, G, lr(k)
+        X = gossiped(H, world, k, theta, bits, quantizer)
+        yield X
+
+
+def moniqua_adpsgd(
+    X: np.ndarray, world: World, lr: Rate, theta: float, bits: int = 8, quantizer: str = "nearest"
+) -> Models:
+    """As adpsgd, with recovered models in the averages."""
+
+    def average(X: np.ndarray, i: int, j: int, step: int) -> None:
+        Xhat, _ = recovered(X[[i, j]], theta, bits, quantizer, stream_key(world.seed, "moniqua", step) >> 1)
+        X[i] += (Xhat[0, 1] - Xhat[0, 0]) / 2
+        X[j] += (Xhat[1, 0] - Xhat[1, 1]) / 2
+
+    return adpsgd(X, world, lr, average)
+
+
+def powergossip(X: np.ndarray, world: World, lr: Rate, iterations: int = 1, order: str = "cta", **_: Any) -> Models:
+    """Of vectors: everything is sent as it is."""
+    W = np.linalg.matrix_power(world.W, iterations)
+    return dpsgd(X, World(W, world.gradient), lr, order)
 
 
 def choco(
@@ -115,18 +152,23 @@ def quantized_push_sum(X: np.ndarray, world: World, lr: Rate, compressor: Spec) 
 
 ORACLES: dict[str, Callable[..., Models]] = {
     "moniqua": moniqua,
+    "moniqua_d2": moniqua_d2,
+    "moniqua_adpsgd": moniqua_adpsgd,
     "choco": choco,
     "deepsqueeze": deepsqueeze,
     "dcd": dcd,
     "ecd": ecd,
     "naive_quantized": naive_quantized,
     "quantized_push_sum": quantized_push_sum,
+    "powergossip": powergossip,
 }
 
 FINE = {"kind": "qsgd", "levels": 64}
 
 PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "moniqua": [{"theta": 8.0}, {"theta": 8.0, "bits": 4, "quantizer": "stochastic"}],
+    "moniqua_d2": [{"theta": 8.0}, {"theta": 16.0, "bits": 6, "quantizer": "stochastic"}],
+    "moniqua_adpsgd": [{"theta": 8.0}, {"theta": 8.0, "bits": 6, "quantizer": "stochastic"}],
     "choco": [
         {"consensus_lr": 0.4, "compressor": {"kind": "top_k", "k": 1}},
         {"consensus_lr": 0.4, "compressor": "sign"},
@@ -140,4 +182,5 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "ecd": [{"compressor": FINE}],
     "naive_quantized": [{"compressor": FINE}, {"compressor": {"kind": "stochastic_rounding", "spacing": 0.01}}],
     "quantized_push_sum": [{"compressor": FINE}],
+    "powergossip": [{}, {"order": "atc", "iterations": 2, "rank": 2}],
 }
