@@ -35,6 +35,10 @@ def deepsqueeze(compressor: Any, consensus_lr: float = 0.2) -> Case:
     return Case("deepsqueeze", {"consensus_lr": consensus_lr, "compressor": compressor})
 
 
+def cd_adam(compressor: Any, consensus_lr: float = 0.4) -> Case:
+    return Case("cd_adam", {"consensus_lr": consensus_lr, "compressor": compressor, "period": 3})
+
+
 def distances(case: Case, steps: int, **changes: Any) -> np.ndarray:
     return attempt(scenario(case, steps=steps, evaluate_every=steps, **changes)).column("consensus_distance")
 
@@ -67,10 +71,11 @@ def test_mean_moves_along_the_mean_of_the_sampled_gradients(case: Case, problem:
         (Case("naive_quantized", {"compressor": "identity"}), CTA, False),
         (Case("powergossip", {"order": "atc"}), ATC, False),
         (choco({"kind": "top_k", "k": 9}, 1.0), ATC, False),
+        (cd_adam("identity", 1.0), Case("d_adam", {"period": 3}), False),
     ],
     ids=str,
 )
-def test_without_compression_they_are_dpsgd(case: Case, plain: Case, same_start: bool) -> None:
+def test_without_compression_they_are_the_uncompressed_algorithms(case: Case, plain: Case, same_start: bool) -> None:
     changes = {"noise": 0.3, "steps": 12} | ({"init": arrays(1)["init"]} if same_start else {})
     np.testing.assert_allclose(run(case, **changes).models, run(plain, **changes).models, rtol=0, atol=1e-12)
 

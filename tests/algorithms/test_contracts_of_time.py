@@ -176,6 +176,7 @@ BITS: dict[str, Callable[[int, dict[str, Any]], Bits]] = {
     "dcd": after_exact_replicas,
     "ecd": after_exact_replicas,
     "naive_quantized": compressed,
+    "cd_adam": lambda n, parameters: compressed(n, parameters) * (np.arange(1, 7) % parameters.get("period", 1) == 0),
     "powergossip": partial(neighbors_hear, lambda parameters: M * parameters.get("iterations", 1)),
     "quantized_push_sum": lambda n, parameters: compressed(n, parameters) + 2 * n * 32,
 }

@@ -238,13 +238,16 @@ def test_bits_are_exact(spec: dict[str, Any], bits: float) -> None:
     assert read(spec).message_bits(LAYERS, V) == bits
 
 
+@pytest.mark.parametrize(
+    "device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+)
 @each(SPECS)
-def test_rows_do_not_depend_on_the_batch(spec: dict[str, Any]) -> None:
+def test_rows_do_not_depend_on_the_batch(spec: dict[str, Any], device: str) -> None:
     """To the last bit, whatever else is computed in the same call; also large rows, which libraries like to split."""
     part, layers = read(spec), ((300, 200), (70,))
     kernel, _ = prepared(part, layers, V)
-    x_BD = torch.from_numpy(np.random.default_rng(5).standard_normal((9, 60_070))).to(torch.float32)
-    keys = [torch.arange(9)[:, None] * 104_729] if part.is_random else []
+    x_BD = torch.from_numpy(np.random.default_rng(5).standard_normal((9, 60_070))).to(device, torch.float32)
+    keys = [torch.arange(9, device=device)[:, None] * 104_729] if part.is_random else []
     together = kernel(x_BD, *keys)
     for b in (0, 4, 8):
         alone = kernel(x_BD[b : b + 1].clone(), *[key[b : b + 1] for key in keys])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simnet.algorithms.cd_adam import cd_adam
 from simnet.algorithms.choco import choco
 from simnet.algorithms.dcd import dcd
 from simnet.algorithms.deepsqueeze import deepsqueeze
@@ -132,5 +133,19 @@ COMPRESSION: tuple[Entry, ...] = (
         use="where models have large matrices and nothing is to be tuned.",
         avoid="where models are vectors, or different messages to neighbors are costly.",
         exceptions={"sgd": OWN_STEP},
+    ),
+    Entry(
+        cd_adam,
+        "Gao, Huang 2020",
+        "1 compressed difference to each neighbor in every p-th step",
+        overlap="c + T / period",
+        fixed_topology=REPLICAS,
+        recalled="the listing, that Adam's bias corrections are in it, and that replicas are renewed before the average",
+        use="where Adam is wanted and bandwidth is scarce.",
+        avoid="on heterogeneous data, where each node's own denominators move the limit.",
+        exceptions={
+            "single": "alone it is Adam, whose steps are not along the gradient",
+            "sgd": "every node divides its own gradients before they are averaged",
+        },
     ),
 )

@@ -14,8 +14,8 @@ import torch
 from pydantic import Field
 
 from simnet.counter_random import bits, normal
+from simnet.values.adaptive import row_norms, row_sums
 from simnet.values.compressors.base import Layers, RandomCompressorPart
-from simnet.values.compressors.rows import norm, row_sum
 from simnet.values.kernels import Kernel
 
 Rank = Annotated[int, Field(ge=1)]
@@ -107,7 +107,7 @@ def product(left_Bmk: torch.Tensor, right_Bkr: torch.Tensor) -> torch.Tensor:
         tensor([[[11.]]])
     """
     turned_Bkm = left_Bmk.mT.contiguous()
-    columns = [row_sum(turned_Bkm * right_Bkr[:, :, r, None]) for r in range(right_Bkr.shape[2])]
+    columns = [row_sums(turned_Bkm * right_Bkr[:, :, r, None]) for r in range(right_Bkr.shape[2])]
     return torch.cat(columns, dim=1).mT
 
 
@@ -145,10 +145,10 @@ def normalized_rest(column_Bm: torch.Tensor, done: list[torch.Tensor]) -> tuple[
     Returns:
         The column, zero where nothing but rounding is left; and whether something is, ``[B, 1]``.
     """
-    size_B1 = norm(column_Bm)
+    size_B1 = row_norms(column_Bm)
     for other_Bm in done * 2:  # twice is enough, against rounding
-        column_Bm = column_Bm - row_sum(column_Bm * other_Bm) * other_Bm
-    length_B1 = norm(column_Bm)
+        column_Bm = column_Bm - row_sums(column_Bm * other_Bm) * other_Bm
+    length_B1 = row_norms(column_Bm)
     is_left_B1 = length_B1 > 16 * torch.finfo(column_Bm.dtype).eps * size_B1
     return torch.where(is_left_B1, column_Bm / torch.where(is_left_B1, length_B1, 1), 0), is_left_B1
 

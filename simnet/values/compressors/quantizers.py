@@ -12,8 +12,8 @@ import torch
 from pydantic import Field, PositiveFloat
 
 from simnet.counter_random import uniform
+from simnet.values.adaptive import row_norms, row_sums
 from simnet.values.compressors.base import CompressorPart, RandomCompressorPart, row_keys
-from simnet.values.compressors.rows import norm, row_sum
 
 Bits = Annotated[int, Field(ge=1, le=32)]
 
@@ -75,7 +75,7 @@ class Qsgd(RandomCompressorPart):
 
     def __call__(self, x_BD: torch.Tensor, *keys_B1: torch.Tensor) -> torch.Tensor:
         """The rounded rows."""
-        norm_B1 = norm(x_BD)
+        norm_B1 = row_norms(x_BD)
         unit_BD = x_BD.abs() / torch.where(norm_B1 > 0, norm_B1, 1)
         noise_BD = uniform(row_keys(keys_B1), x_BD.shape[1], x_BD.dtype)
         levels_BD = torch.floor(self.levels * unit_BD + noise_BD).clamp(max=self.levels)
@@ -142,7 +142,7 @@ class Sign(CompressorPart):
 
     def __call__(self, x_BD: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
         """The scaled signs."""
-        mean_B1 = row_sum(x_BD.abs()) / x_BD.shape[1]
+        mean_B1 = row_sums(x_BD.abs()) / x_BD.shape[1]
         return torch.where(x_BD < 0, -mean_B1, mean_B1)
 
     def block_bits(self, size: int, number_bits: float) -> float:

@@ -14,7 +14,6 @@ from pydantic import Field
 from simnet.counter_random import bits
 from simnet.sentences import Complaint
 from simnet.values.compressors.base import CompressorPart, RandomCompressorPart, positions, row_keys
-from simnet.values.compressors.rows import largest
 
 SEED_BITS = 64
 
@@ -56,6 +55,26 @@ def kept(k: int | None, fraction: float | None, size: int) -> int:
         (3, 10, 1)
     """
     return max(1, round(fraction * size)) if k is None else min(k, size)  # type: ignore[operator]  # one of the two
+
+
+def largest(x_BD: torch.Tensor, count: int) -> torch.Tensor:
+    """Where the largest numbers of each row are; among equal ones, the first.
+
+    Args:
+        x_BD: numbers that can be compared.
+        count: how many, from 1 to D.
+
+    Returns:
+        Booleans, ``[B, D]``, `count` of them true in each row.
+
+    Example:
+        >>> largest(torch.tensor([[1, 3, 2, 2]]), 2)
+        tensor([[False,  True,  True, False]])
+    """
+    least_B1 = x_BD.topk(count, dim=1).values[:, -1:]
+    above_BD, equal_BD = x_BD > least_B1, x_BD == least_B1
+    room_B1 = count - above_BD.sum(dim=1, keepdim=True)
+    return above_BD | (equal_BD & (equal_BD.cumsum(dim=1) <= room_B1))
 
 
 class TopK(CompressorPart):

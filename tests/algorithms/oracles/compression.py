@@ -150,6 +150,21 @@ def quantized_push_sum(X: np.ndarray, world: World, lr: Rate, compressor: Spec) 
         yield X / y
 
 
+def cd_adam(
+    X: np.ndarray, world: World, lr: Rate, *, consensus_lr: float, compressor: Spec, period: int = 1, beta1: float = 0.9,
+    beta2: float = 0.999, eps: float = 1e-8,
+) -> Models:  # fmt: skip
+    C, Xhat, M, V = made(compressor, world.seed, len(X)), np.zeros_like(X), np.zeros_like(X), np.zeros_like(X)
+    for k in count(1):
+        G = world.gradient(X)
+        M, V = beta1 * M + (1 - beta1) * G, beta2 * V + (1 - beta2) * G**2
+        X = X - lr(k - 1) * M / (1 - beta1**k) / (np.sqrt(V / (1 - beta2**k)) + eps)
+        if k % period == 0:
+            Xhat = Xhat + rows(C, k - 1, X - Xhat)
+            X = X + consensus_lr * (world.W @ Xhat - Xhat)
+        yield X
+
+
 ORACLES: dict[str, Callable[..., Models]] = {
     "moniqua": moniqua,
     "moniqua_d2": moniqua_d2,
@@ -161,8 +176,10 @@ ORACLES: dict[str, Callable[..., Models]] = {
     "naive_quantized": naive_quantized,
     "quantized_push_sum": quantized_push_sum,
     "powergossip": powergossip,
+    "cd_adam": cd_adam,
 }
 
+TOP_2 = {"kind": "top_k", "k": 2}
 FINE = {"kind": "qsgd", "levels": 64}
 
 PARAMETERS: dict[str, list[dict[str, Any]]] = {
@@ -183,4 +200,8 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "naive_quantized": [{"compressor": FINE}, {"compressor": {"kind": "stochastic_rounding", "spacing": 0.01}}],
     "quantized_push_sum": [{"compressor": FINE}],
     "powergossip": [{}, {"order": "atc", "iterations": 2, "rank": 2}],
+    "cd_adam": [
+        {"consensus_lr": 0.4, "compressor": "sign"},
+        {"consensus_lr": 0.4, "compressor": TOP_2, "period": 3, "beta2": 0.9},
+    ],
 }
