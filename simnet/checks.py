@@ -76,6 +76,8 @@ def check_algorithm(
         entry.check(named.parameters, rho)
     except ParameterError as error:
         complain(str(error))
+    if entry.linearizes and getattr(scenario.problem, "l2", None):
+        complain(f"{named.label} needs a loss of the model's outputs alone, but problem.l2 is not 0; set it to 0")
     wait = named.wait or scenario.run.wait
     rule = "deadline" if isinstance(wait, Deadline) else wait
     if not entry.asynchronous and not entry.pooled and rule not in entry.tolerates:

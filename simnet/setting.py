@@ -180,6 +180,7 @@ class Setting:
             place=self.places[node],
             may_ask=self.may_ask[node],
             wait=wait,
+            mini_batch=self.problem.mini_batch(node),
             layers=self.layers,
             vector_bits=self.vector_bits,
             number_bits=self.scenario.message.bits_per_number,

@@ -79,6 +79,8 @@ def detag(
             v, v_before = node.keep(momentum * v + g), v
             node.x = xt = xt_before = node.keep(xt - lr(t + 1 - gossip_rounds) * y)
             y = y_before = node.keep(y + v - v_before)
+            node.show("tracker", y)
+            node.show("tracked", v)
             g = node.zeros
 
 

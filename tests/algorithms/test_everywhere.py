@@ -48,7 +48,7 @@ def test_a_step_takes_as_long_as_the_table_says(case: Case, c: float, T: float) 
     times = execute(source).times
     parameters = resolved(case)
     expression = case.entry.time_of_step(parameters)
-    names = {**parameters, "c": c, "T": T, "n": n, "max": max, "log2": np.log2}
+    names = {**parameters, "c": c, "T": T, "n": n, "degree": 2, "outputs": 3, "max": max, "log2": np.log2}
     expected = eval(expression, {"__builtins__": {}}, names)
     assert (times[-1] - times[steps]) / steps == pytest.approx(expected, rel=1e-9)
 
