@@ -20,12 +20,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from simnet.clock import ComputeEvent, Machine, Payload, Program, Receipt
+from simnet.clock import ComputeEvent, Payload, Program, Receipt
 from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
 from simnet.graph import Branch
+from simnet.node_values import Calculator
 from simnet.surroundings import Place, Surroundings
-from simnet.values import IDLE, NOTHING_SHOWN, ZERO, Combination, Kernel, Recorder, Row, Scalar, Shown, Vector
+from simnet.values import IDLE, NOTHING_SHOWN, ZERO, Combination, Recorder, Row, Scalar, Shown, Vector
 from simnet.values.on_data import OnData
 
 __all__ = ["Node", "Payload", "Program", "StepObserver"]
@@ -57,7 +58,7 @@ class StepObserver(Protocol):
         ...
 
 
-class Node(Machine):
+class Node(Calculator):
     """One simulated machine with data and a model.
 
     Args:
@@ -80,6 +81,7 @@ class Node(Machine):
         listener_weights: its column of the mixing matrix: the weight that each listener gives to it, in their order.
         mini_batch: how many samples it has, and outputs for each; 0 outputs where the loss is not a function of them alone.
         layers: the shapes of the model's tensors, in the order in which they lie in a flat vector.
+        starts_alike: whether all nodes begin with the same model.
         rng: this node's own random numbers.
         shared_key: the function ``(*names) -> int``: a random key that is the same at all nodes for the same names.
         answer: set it to the function ``(asker, payload) -> payload`` that answers questions.
@@ -106,6 +108,7 @@ class Node(Machine):
         self.rho = surroundings.rho
         self._branch = surroundings.branch
         self.layers = surroundings.layers
+        self.starts_alike = surroundings.starts_alike
         self.mini_batch = surroundings.mini_batch
         self.vector_bits = surroundings.vector_bits
         self.number_bits = surroundings.number_bits
@@ -244,62 +247,6 @@ class Node(Machine):
             weights = (self.self_weight + sum(self.weights) - sum(others), *others)
         own = own if isinstance(own, Row) else self._recorder.row(own)
         return Combination((own, *[received[j] for j in neighbors]), weights)  # type: ignore[arg-type]  # sent as rows
-
-    @property
-    def zeros(self) -> Vector:
-        """The zero vector."""
-        return ZERO
-
-    def keep(self, vector: Vector) -> Row:
-        """The vector as one row: for what is carried from step to step, which would otherwise grow into a long sum.
-
-        Args:
-            vector: a sum of vectors, ``[D]``.
-
-        Returns:
-            The same vector, as a row.
-        """
-        return self._recorder.row(vector)
-
-    def apply(self, kernel: Kernel, *vectors: Vector, constants: tuple[float, ...] = ()) -> Row:
-        """A row kernel applied to vectors.
-
-        Args:
-            kernel: a pure function of batches of rows (see `simnet.values.Kernel`); a frozen dataclass.
-            vectors: its inputs, ``[D]`` each.
-            constants: numbers of this one call: a random key, a scale.
-
-        Returns:
-            The result, ``[D]``, deferred like everything.
-        """
-        return self._recorder.apply(kernel, *vectors, constants=constants)
-
-    def same_for_all(self, vector: Vector) -> Row:
-        """A sum that every node arrives at, such as an all-reduced mean: computed once, whoever asks for it.
-
-        Args:
-            vector: the sum, in whatever order each node has its terms.
-
-        Returns:
-            One row for all nodes.
-        """
-        return self._recorder.shared(vector)
-
-    def random_key(self) -> int:
-        """A random key of this node alone, for a kernel that rounds or chooses at random."""
-        return int(self.rng.integers(1 << 62))
-
-    def measure(self, kernel: Kernel, *vectors: Vector) -> Scalar:
-        """A deferred number out of vectors, for `number` or `tally`.
-
-        Args:
-            kernel: a kernel that reduces each row to a number.
-            vectors: its inputs, ``[D]`` each.
-
-        Returns:
-            The number, deferred.
-        """
-        return self._recorder.measure(kernel, *vectors)
 
     def number(self, scalar: Scalar) -> Receipt:
         """A deferred number as a float, for a decision that depends on the data; it makes the executor run.

@@ -147,6 +147,11 @@ class Setting:
         return rows_ND.mean(dim=0, keepdim=True) if self.num_nodes == 1 else rows_ND
 
     @cached_property
+    def starts_alike(self) -> bool:
+        """Whether all nodes begin with the same model."""
+        return bool((self.initial_models == self.initial_models[0]).all())
+
+    @cached_property
     def places(self) -> list[Place]:
         """For each node its neighbors and their weights."""
         return places_in(self.graph, self.weights)
@@ -188,6 +193,7 @@ class Setting:
             vector_bits=self.vector_bits,
             number_bits=self.scenario.message.bits_per_number,
             rho=self.spectrum.rho,
+            starts_alike=self.starts_alike,
             branch=self.branches[node] if uses_tree else None,
         )
 

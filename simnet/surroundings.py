@@ -40,6 +40,7 @@ class Surroundings:
         vector_bits: size of a model on the wire.
         number_bits: size of one number on the wire.
         rho: ``||W - J||_2`` of the whole network, if it is known.
+        starts_alike: whether all nodes begin with the same model.
         branch: its place in a spanning tree of the topology, for algorithms that use one.
     """
 
@@ -52,4 +53,5 @@ class Surroundings:
     vector_bits: float
     number_bits: float
     rho: float | None
+    starts_alike: bool
     branch: Branch | None = None

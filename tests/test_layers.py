@@ -29,7 +29,7 @@ LAYERS = [
     {"evaluation", "accounting", "insight", "checkpoint"},
     {"setting", "checks", "complaints", "gradient_cost"},
     {"algorithms"},
-    {"node", "node_kinds", "observer"},
+    {"node", "node_kinds", "node_values", "observer"},
     {"clock", "surroundings"},
     {"values"},
     {"problems"},
