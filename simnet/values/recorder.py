@@ -87,7 +87,7 @@ class Recorder:
         return self._recorded(row) if self.is_eager else row
 
     def on_data(self, kernel: OnData, *inputs: Vector) -> Row:
-        """Something else that the problem computes, from the mini-batch that the next gradient will take.
+        """What the problem computes, beside the gradient, of the mini-batch that the next gradient will take.
 
         Args:
             kernel: a frozen dataclass that says what.
