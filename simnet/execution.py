@@ -10,7 +10,6 @@ from hashlib import blake2b
 from math import ceil, inf
 from time import perf_counter
 from typing import Any, Literal, cast
-from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -31,7 +30,7 @@ from simnet.result import RunRecord, Status
 from simnet.scenario import AlgorithmEntry, Deadline
 from simnet.setting import Setting
 from simnet.streams import stream, stream_key
-from simnet.values import LEAF, EagerExecutor, Executor, Recorder, Row, SilentRecorder, WaveExecutor
+from simnet.values import LEAF, EagerExecutor, Executor, Recorder, Row, Shared, SilentRecorder, WaveExecutor
 
 ExecutorName = Literal["deferred", "eager", "off"]
 
@@ -128,7 +127,7 @@ class Run:
         )
         times = setting.compute_times()
         models = self._initial_rows()
-        shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
+        shared = Shared()
         node_type, recorder_type = (SilentNode, SilentRecorder) if self.is_silent else (Node, Recorder)
         if self.outages is not None:
             node_type = mortal(node_type)

@@ -2,7 +2,7 @@
 
 from simnet.values.executor import EagerExecutor, Executor, WaveExecutor
 from simnet.values.kernels import Kernel
-from simnet.values.recorder import Recorder, SilentRecorder
+from simnet.values.recorder import Recorder, Shared, SilentRecorder
 from simnet.values.vector import LEAF, ZERO, Combination, Row, Scalar, Vector
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Recorder",
     "Row",
     "Scalar",
+    "Shared",
     "SilentRecorder",
     "Vector",
     "WaveExecutor",

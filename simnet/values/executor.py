@@ -286,7 +286,7 @@ def form_of(operation: Operation) -> tuple[int, str]:
         The number of inputs, and a letter for each constant: ``i`` for int, ``f`` for float. For a gradient, and
         whatever else takes a mini-batch, how many bytes the sample ids take, and nothing.
     """
-    if operation.kernel is GRADIENT or isinstance(operation.kernel, OnData):
+    if isinstance(operation.constants, bytes):
         return len(operation.constants), ""
     return len(operation.inputs), "".join("i" if isinstance(c, int) else "f" for c in operation.constants)
 
