@@ -2,7 +2,8 @@
 
 from simnet.values.executor import EagerExecutor, Executor, WaveExecutor
 from simnet.values.kernels import Kernel
-from simnet.values.recorder import Recorder, Shared, SilentRecorder
+from simnet.values.recall import ForgottenError, RecallingExecutor
+from simnet.values.recorder import Recorder, SilentRecorder
 from simnet.values.vector import LEAF, ZERO, Combination, Row, Scalar, Vector
 
 __all__ = [
@@ -11,11 +12,12 @@ __all__ = [
     "Combination",
     "EagerExecutor",
     "Executor",
+    "ForgottenError",
     "Kernel",
+    "RecallingExecutor",
     "Recorder",
     "Row",
     "Scalar",
-    "Shared",
     "SilentRecorder",
     "Vector",
     "WaveExecutor",

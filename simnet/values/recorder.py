@@ -25,19 +25,6 @@ pack_key = Struct("<cQ").pack
 SHARED = 1 << 63
 
 
-class Shared:
-    """What all nodes of a run arrive at alike and is computed once.
-
-    Attributes:
-        rows: sums, by key, as long as somebody holds them.
-        numbers: what was asked of them, by kernel and key.
-    """
-
-    def __init__(self) -> None:
-        self.rows: WeakValueDictionary[int, Row] = WeakValueDictionary()
-        self.numbers: dict[tuple[Kernel | None, int], float] = {}
-
-
 class Recorder:
     """Records one node's operations and keeps the running digest of kind, constants, samples and input keys.
 
@@ -47,7 +34,7 @@ class Recorder:
         node: the node's number, which goes into the keys of its operations.
         executor: computes what is recorded, sooner or later.
         draws: the sample ids of the node's mini-batches, in blocks ``[k, b]``.
-        shared: what several nodes recorded alike (see `shared`), common to all recorders of a run.
+        shared: operations that several nodes recorded alike (see `shared`), common to all recorders of a run.
 
     Example:
         >>> import torch
@@ -70,14 +57,14 @@ class Recorder:
         node: int,
         executor: Executor,
         draws: Iterator[np.ndarray],
-        shared: Shared | None = None,
+        shared: WeakValueDictionary[int, Row] | None = None,
     ) -> None:
         self.next_key = node << 40
         self.executor = executor
         self.freed = executor.freed
         self.is_eager = executor.eager
         self.samples = self.unread = mini_batches(draws)
-        self.of_all = Shared() if shared is None else shared
+        self.shared_rows: WeakValueDictionary[int, Row] = WeakValueDictionary() if shared is None else shared
         self.log = bytearray()
         self.hash = hashlib.sha256()
 
@@ -148,10 +135,10 @@ class Recorder:
         """
         terms = sorted(zip(vector.rows, vector.weights, strict=True), key=lambda term: (term[0].key, term[1]))
         rows, weights = tuple([row for row, _ in terms]), tuple([weight for _, weight in terms])
-        key = SHARED | stable_hash(layout(len(rows))(b"C", *[row.key for row in rows], *weights)) >> 1
-        shared = self.of_all.rows.get(key)
+        key = shared_key(layout(len(rows))(b"C", *[row.key for row in rows], *weights))
+        shared = self.shared_rows.get(key)
         if shared is None:
-            shared = self.of_all.rows[key] = Row(None, rows, weights, key, level_after(rows), self.freed)
+            shared = self.shared_rows[key] = Row(None, rows, weights, key, level_after(rows), self.freed)
         return self._recorded(shared)
 
     def apply(self, kernel: Kernel, *inputs: Vector, constants: tuple[float, ...] = ()) -> Row:
@@ -168,14 +155,16 @@ class Recorder:
         return self._recorded(row)
 
     def measure(self, kernel: Kernel, *inputs: Vector) -> Scalar:
-        """One deferred number out of vectors.
+        """One deferred number out of vectors; out of a shared one, it has the same key at all nodes.
 
         Args:
             kernel: a frozen dataclass that gives ``[B]`` (see `Kernel`).
             *inputs: its vectors, ``[D]`` each.
         """
         rows = [self.row(vector) for vector in inputs]
-        scalar = Scalar(kernel, rows, self._key())
+        is_shared = len(rows) == 1 and rows[0].key >= SHARED
+        key = shared_key(repr((kernel, rows[0].key)).encode()) if is_shared else self._key()
+        scalar = Scalar(kernel, rows, key)
         self._log_kernel(kernel, rows, ())
         if self.is_eager:
             self.executor.compute([scalar])
@@ -187,24 +176,14 @@ class Recorder:
         return self.hash.digest()
 
     def number(self, scalar: Scalar) -> float:
-        """The number itself, computed now, unless another node has asked for the same number of the same shared row.
-
-        Whatever is decided by it is covered by the digest.
+        """The number itself, computed now; whatever is decided by it is covered by the digest.
 
         Args:
             scalar: what `measure` gave.
         """
-        inputs, numbers = scalar.inputs, self.of_all.numbers
-        if len(inputs) == 1 and inputs[0].key & SHARED:
-            name = (scalar.kernel, inputs[0].key)
-            if name not in numbers:
-                self.executor.compute([scalar])
-                numbers[name] = scalar.value
-            scalar.value = numbers[name]
-        else:
-            self.executor.compute([scalar])
-        self.log += b"N%d" % scalar.key + struct_pack("<d", scalar.value)
-        return scalar.value
+        value = self.executor.number(scalar)
+        self.log += b"N%d" % scalar.key + struct_pack("<d", value)
+        return value
 
     def _key(self) -> int:
         key = self.next_key
@@ -305,6 +284,18 @@ def layout(count: int) -> Callable[..., bytes]:
         33
     """
     return Struct(f"<c{count}Q{count}d").pack
+
+
+def shared_key(data: bytes) -> int:
+    """The key of an operation that several nodes record alike.
+
+    Args:
+        data: what tells it from all others.
+
+    Returns:
+        From `SHARED` on; the keys of all other operations are below.
+    """
+    return SHARED | stable_hash(data) >> 1
 
 
 def stable_hash(data: bytes) -> int:
