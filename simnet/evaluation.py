@@ -54,7 +54,7 @@ class Evaluations:
             Whether the run may go on; False once it has diverged.
         """
         start = perf_counter()
-        all_ND = models_ND = self.executor.read(snapshot.models())
+        all_ND = models_ND = self.executor.read(snapshot.models()).clone()  # last bits depend on where in memory rows lie
         if snapshot.absent:
             models_ND = all_ND[snapshot.present]
         self.average_D = models_ND.mean(dim=0)
