@@ -21,12 +21,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from simnet.clock import ComputeEvent, Machine, Payload, Program, Receipt
-from simnet.clock.causes import after
-from simnet.clock.events import Message
 from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
+from simnet.graph import Branch
 from simnet.surroundings import Place, Surroundings
-from simnet.values import ZERO, Combination, Kernel, Recorder, Row, Scalar, Vector
+from simnet.values import IDLE, NOTHING_SHOWN, ZERO, Combination, Kernel, Recorder, Row, Scalar, Shown, Vector
 from simnet.values.on_data import OnData
 
 __all__ = ["Node", "Payload", "Program", "StepObserver"]
@@ -79,12 +78,16 @@ class Node(Machine):
         vector_bits, number_bits: what a model, and one number, take on the wire in full precision.
         self_weight, weights: its row of the mixing matrix: of itself, and of each neighbor in their order.
         listener_weights: its column of the mixing matrix: the weight that each listener gives to it, in their order.
+        mini_batch: how many samples it has, and outputs for each; 0 outputs where the loss is not a function of them alone.
         layers: the shapes of the model's tensors, in the order in which they lie in a flat vector.
         rng: this node's own random numbers.
         shared_key: the function ``(*names) -> int``: a random key that is the same at all nodes for the same names.
         answer: set it to the function ``(asker, payload) -> payload`` that answers questions.
         rho: ``||W - J||_2`` of the mixing matrix, for algorithms that tune themselves; None if it was not computed.
+        shown: what it has shown, as far as anybody has asked for it.
     """
+
+    shown: Shown = NOTHING_SHOWN
 
     def __init__(
         self,
@@ -101,7 +104,9 @@ class Node(Machine):
         self.num_nodes = surroundings.num_nodes
         self.may_ask = surroundings.may_ask
         self.rho = surroundings.rho
+        self._branch = surroundings.branch
         self.layers = surroundings.layers
+        self.mini_batch = surroundings.mini_batch
         self.vector_bits = surroundings.vector_bits
         self.number_bits = surroundings.number_bits
         self.rng = rng
@@ -140,6 +145,17 @@ class Node(Machine):
         if self.asking is not None and self.is_locked:
             raise AlgorithmError("changes its model while its own atomic question is without reply")
         self._x = self._recorder.row(vector, b"X")
+
+    @property
+    def branch(self) -> Branch:
+        """The node's place in a spanning tree of the topology: its parent, its children, the height of the tree.
+
+        Raises:
+            AlgorithmError: if the algorithm's row in the table does not say that it uses one.
+        """
+        if self._branch is None:
+            raise AlgorithmError("uses node.branch, but its row does not say uses_tree=True")
+        return self._branch
 
     def steps(self) -> Iterator[int]:
         """The node's steps 0, 1, 2, ... until the run's budget of steps or epochs ends."""
@@ -298,17 +314,36 @@ class Node(Machine):
         receipt.complete(self._recorder.number(scalar))
         return receipt
 
-    def on_data(self, kernel: OnData, *vectors: Vector) -> Row:
-        """What the problem computes, beside the gradient, of the mini-batch that this node's next gradient takes.
+    def draw(self) -> bytes:
+        """The next mini-batch: sample ids, for `on_data` here or at other nodes; no gradient will take it."""
+        return self._recorder.draw()
+
+    def work(self, num_gradients: int) -> ComputeEvent:
+        """Computes something else, for as long as so many mini-batch gradients take, one after the other.
 
         Args:
-            kernel: says what: `MiniBatchLoss`, `Distillation`. It takes no time: that is the gradient's.
+            num_gradients: at least 1; they count as gradients.
+
+        Returns:
+            An event to yield, without a value.
+        """
+        recorder, self._recorder = self._recorder, IDLE
+        events = [self.gradient(ZERO) for _ in range(num_gradients)]
+        self._recorder = recorder
+        return events[-1]
+
+    def on_data(self, kernel: OnData, *vectors: Vector, samples: bytes = b"") -> Row:
+        """What the problem computes, beside the gradient, of samples; by default those that the next gradient takes.
+
+        Args:
+            kernel: says what: `MiniBatchLoss`, `Distillation`, `TangentEvolution`. It takes no time (see `work`).
             vectors: its inputs, ``[D]`` each.
+            samples: mini-batches that `draw` gave, joined.
 
         Returns:
             The result, ``[D]``, deferred.
         """
-        return self._recorder.on_data(kernel, *vectors)
+        return self._recorder.on_data(kernel, *vectors, samples=samples)
 
     def tally(self, name: str, scalar: Scalar) -> None:
         """Adds a deferred number to one of the run's counters, which the summary reports.
@@ -319,32 +354,14 @@ class Node(Machine):
         """
         self.tallies.append((self.step, name, scalar))
 
-    def fetch(self, neighbor: int) -> Receipt:
-        """Asks a neighbor for its model and step, to begin anew from them.
+    def show(self, name: str, vector: Vector, of: int | None = None) -> None:
+        """Shows observers a vector that is not the model; each evaluation sees what was shown last. Costs nothing unasked.
 
         Args:
-            neighbor: who is asked.
-
-        Returns:
-            An event to yield; its value is ``(model, step)``, or None if the neighbor is gone.
+            name: ``tracker``, ``tracked``, ``unmixed``, ``replica`` (see `simnet.insight.SHOWN`).
+            vector: of few terms (see `keep`), ``[D]``.
+            of: whose replica it is; that of the node itself is what the others' should equal.
         """
-        return self._ask(neighbor, None, self.number_bits, None, self.machines[neighbor].fetched)
-
-    def fetched(self, question: Message) -> None:
-        """Answers a `fetch` with model and step.
-
-        Args:
-            question: from whom.
-        """
-        if self.is_absent:
-            super().fetched(question)
-            return
-        before, sent = question.origin
-        chain = after(before, sent, self.clock.now, question.sender, self.id)
-        asker = self.machines[question.sender]
-        self._dispatch(
-            self._link(asker.id), (self.x, self.step), question.tag, self.vector_bits, asker.replied, chain
-        )
 
     def down_s(self, until: float) -> float:
         """How long this node has been down, or not there.

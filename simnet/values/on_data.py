@@ -45,6 +45,23 @@ class MiniBatchLoss(OnData):
 
 
 @dataclass(frozen=True)
+class TangentEvolution(OnData):
+    """A model after its outputs on the samples have evolved for a while under the neural tangent kernel.
+
+    Args:
+        lr: length of a unit of time.
+        duration: units of time.
+    """
+
+    lr: float
+    duration: int
+
+    def of(self, problem: Problem, samples_Bb: torch.Tensor, *rows_BD: torch.Tensor) -> torch.Tensor:
+        """The models that ``rows_BD[0]`` become."""
+        return problem.evolve(rows_BD[0], samples_Bb, self.lr, self.duration)
+
+
+@dataclass(frozen=True)
 class Distillation(OnData):
     """The gradient, with respect to a model, of the divergence between its outputs and those of a teacher."""
 

@@ -8,6 +8,7 @@ from functools import cache
 from itertools import chain
 from struct import Struct
 from struct import pack as struct_pack
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -86,15 +87,21 @@ class Recorder:
             self._hash_log()
         return self._recorded(row) if self.is_eager else row
 
-    def on_data(self, kernel: OnData, *inputs: Vector) -> Row:
-        """What the problem computes, beside the gradient, of the mini-batch that the next gradient will take.
+    def draw(self) -> bytes:
+        """The sample ids of the next mini-batch, which no gradient will take."""
+        return next(self.samples)
+
+    def on_data(self, kernel: OnData, *inputs: Vector, samples: bytes = b"") -> Row:
+        """What the problem computes, beside the gradient, of samples; by default those that the next gradient will take.
 
         Args:
             kernel: a frozen dataclass that says what.
             *inputs: its vectors, ``[D]`` each.
+            samples: what `draw` gave, here or at other nodes, joined.
         """
-        samples = next(self.samples)
-        self.samples = chain((samples,), self.unread)
+        if not samples:
+            samples = next(self.samples)
+            self.samples = chain((samples,), self.unread)
         rows = [self.row(vector) for vector in inputs]
         row = Row(kernel, rows, samples, self._key(), level_after(rows), self.freed)
         self._log_kernel(kernel, rows, ())
@@ -228,7 +235,7 @@ class SilentRecorder(Recorder):
         """The one row."""
         return self.only
 
-    def on_data(self, kernel: OnData, *inputs: Vector) -> Row:
+    def on_data(self, kernel: OnData, *inputs: Vector, samples: bytes = b"") -> Row:
         """The one row."""
         return self.only
 
@@ -249,6 +256,10 @@ class SilentRecorder(Recorder):
         scalar = Scalar(kernel, (), 0)
         scalar.value, scalar.slot = 0.0, 0
         return scalar
+
+
+IDLE: Any = SilentRecorder.__new__(SilentRecorder)
+"""Records nothing, of work that is no gradient."""
 
 
 def mini_batches(blocks: Iterable[np.ndarray]) -> Iterator[bytes]:

@@ -56,7 +56,26 @@ def feddkd(
             yield X
 
 
-ORACLES: dict[str, Callable[..., Models]] = {"fedavg": fedavg, "feddkd": feddkd}
+def ntk_dfl(X: np.ndarray, world: World, lr: Rate, duration: int = 100) -> Models:
+    """Residuals sqrt(a_j) (x - b_j) of the neighborhood decay by exp(-lr H t / m); their sum goes back through sqrt(a_j)."""
+    W, n = world.W, len(X)
+    slope = world.gradient(np.ones_like(X)) - world.gradient(np.zeros_like(X))
+    start = world.gradient(np.zeros_like(X))
+    for k in count():
+        mixed = W @ X
+        X = mixed.copy()
+        for i in range(n):
+            near = [j for j in range(n) if W[i, j] or j == i]
+            for d in range(X.shape[1]):
+                s = np.sqrt(slope[near, d])
+                residual = s * mixed[i, d] + start[near, d] / s
+                values, vectors = np.linalg.eigh(np.outer(s, s) / len(near))
+                decay = sum(np.exp(-lr(k) * values * t) for t in range(duration))
+                X[i, d] -= lr(k) / len(near) * s @ (vectors @ (decay * (vectors.T @ residual)))
+        yield X
+
+
+ORACLES: dict[str, Callable[..., Models]] = {"fedavg": fedavg, "feddkd": feddkd, "ntk_dfl": ntk_dfl}
 
 PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "fedavg": [{"local_steps": 2, "fraction": 0.5}, {"local_steps": 3}, {}],
@@ -64,4 +83,5 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
         {"local_steps": 2, "distillation_steps": 1, "fraction": 0.5},
         {"local_steps": 2, "distillation_steps": 2, "distillation_lr": 0.3},
     ],
+    "ntk_dfl": [{"duration": 4}, {"duration": 1}],
 }
