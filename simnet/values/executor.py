@@ -74,7 +74,7 @@ class Executor(Protocol):
         ...
 
     def number(self, scalar: Scalar) -> float:
-        """One number, now, for a decision; it is kept in `numbers`.
+        """One number, now, for a decision; it is kept in `numbers`, so that one which all nodes ask for is computed once.
 
         Args:
             scalar: the operation that gives it.
@@ -123,9 +123,10 @@ class WaveExecutor:
 
     def number(self, scalar: Scalar) -> float:
         """One number, now."""
-        self.compute([scalar])
-        self.numbers[scalar.key] = scalar.value
-        return scalar.value
+        if scalar.key not in self.numbers:
+            self.compute([scalar])
+            self.numbers[scalar.key] = scalar.value
+        return self.numbers[scalar.key]
 
     def close(self) -> None:
         """Gives the arena's memory back."""
@@ -215,9 +216,10 @@ class EagerExecutor:
 
     def number(self, scalar: Scalar) -> float:
         """One number, now."""
-        self.compute([scalar])
-        self.numbers[scalar.key] = scalar.value
-        return scalar.value
+        if scalar.key not in self.numbers:
+            self.compute([scalar])
+            self.numbers[scalar.key] = scalar.value
+        return self.numbers[scalar.key]
 
     def close(self) -> None:
         """Gives the memory back."""
@@ -310,7 +312,7 @@ def form_of(operation: Operation) -> tuple[int, str]:
         The number of inputs, and a letter for each constant: ``i`` for int, ``f`` for float. For a gradient, and
         whatever else takes a mini-batch, how many bytes the sample ids take, and nothing.
     """
-    if operation.kernel is GRADIENT or isinstance(operation.kernel, OnData):
+    if isinstance(operation.constants, bytes):
         return len(operation.constants), ""
     return len(operation.inputs), "".join("i" if isinstance(c, int) else "f" for c in operation.constants)
 

@@ -142,7 +142,7 @@ class Recorder:
         """
         terms = sorted(zip(vector.rows, vector.weights, strict=True), key=lambda term: (term[0].key, term[1]))
         rows, weights = tuple([row for row, _ in terms]), tuple([weight for _, weight in terms])
-        key = SHARED | stable_hash(layout(len(rows))(b"C", *[row.key for row in rows], *weights)) >> 1
+        key = shared_key(layout(len(rows))(b"C", *[row.key for row in rows], *weights))
         shared = self.shared_rows.get(key)
         if shared is None:
             shared = self.shared_rows[key] = Row(None, rows, weights, key, level_after(rows), self.freed)
@@ -162,14 +162,16 @@ class Recorder:
         return self._recorded(row)
 
     def measure(self, kernel: Kernel, *inputs: Vector) -> Scalar:
-        """One deferred number out of vectors.
+        """One deferred number out of vectors; out of a shared one, it has the same key at all nodes.
 
         Args:
             kernel: a frozen dataclass that gives ``[B]`` (see `Kernel`).
             *inputs: its vectors, ``[D]`` each.
         """
         rows = [self.row(vector) for vector in inputs]
-        scalar = Scalar(kernel, rows, self._key())
+        is_shared = len(rows) == 1 and rows[0].key >= SHARED
+        key = shared_key(repr((kernel, rows[0].key)).encode()) if is_shared else self._key()
+        scalar = Scalar(kernel, rows, key)
         self._log_kernel(kernel, rows, ())
         if self.is_eager:
             self.executor.compute([scalar])
@@ -293,6 +295,18 @@ def layout(count: int) -> Callable[..., bytes]:
         33
     """
     return Struct(f"<c{count}Q{count}d").pack
+
+
+def shared_key(data: bytes) -> int:
+    """The key of an operation that several nodes record alike.
+
+    Args:
+        data: what tells it from all others.
+
+    Returns:
+        From `SHARED` on; the keys of all other operations are below.
+    """
+    return SHARED | stable_hash(data) >> 1
 
 
 def stable_hash(data: bytes) -> int:
