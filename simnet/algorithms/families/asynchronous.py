@@ -14,6 +14,8 @@ ASYNCHRONOUS: tuple[Entry, ...] = (
         asynchronous=True,
         sums="any",
         overlap="max(c, T)",
+        use="with nodes of unequal speed: a slow one delays only whom it talks to.",
+        avoid="where nodes are alike and data are not: pairs mix less than rounds do, and gradients are stale.",
         exceptions={
             "clock": "what is averaged depends on who comes first",
             "sgd": "the nodes' own gradients are not averaged in the step that they are taken in",
