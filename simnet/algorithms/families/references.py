@@ -31,7 +31,7 @@ REFERENCES: tuple[Entry, ...] = (
             "exchange=parameter_server": "c + 2 * T",
         },
         use="where latency is small, or with few nodes: every step is the best one possible.",
-        avoid="on slow links (`parameter_server`), over many hops of latency (`ring`), or with stragglers: all wait for the last.",
+        avoid="on slow links (`parameter_server`), over many hops of latency (`ring`), or with stragglers.",
         exceptions={"consensus": "without gradients there is nothing to agree on"},
     ),
 )
