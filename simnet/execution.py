@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2b
@@ -31,7 +31,17 @@ from simnet.result import RunRecord, Status
 from simnet.scenario import AlgorithmEntry, Deadline
 from simnet.setting import Setting
 from simnet.streams import stream, stream_key
-from simnet.values import LEAF, EagerExecutor, Executor, Recorder, Row, SilentRecorder, WaveExecutor
+from simnet.values import (
+    LEAF,
+    EagerExecutor,
+    Executor,
+    KeptGradient,
+    KeptRecorder,
+    Recorder,
+    Row,
+    SilentRecorder,
+    WaveExecutor,
+)
 
 ExecutorName = Literal["deferred", "eager", "off"]
 
@@ -45,6 +55,7 @@ the last waves before each computation half empty, so it should come seldom (n =
 
 MEMORY_BUDGET = 2 << 30
 """Bytes that one batched call may take, roughly; larger waves are split."""
+
 
 class Run:
     """Assembles the two planes for one algorithm and lets the clock run.
@@ -128,17 +139,16 @@ class Run:
         )
         times = setting.compute_times()
         models = self._initial_rows()
-        shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
-        node_type, recorder_type = (SilentNode, SilentRecorder) if self.is_silent else (Node, Recorder)
+        make_recorder = self._recorder_maker()
+        node_type = SilentNode if self.is_silent else Node
         if self.outages is not None:
             node_type = mortal(node_type)
         make_node = node_maker(node_type, setting.compute)
         for i in range(setting.num_nodes):
-            draws = setting.problem.draws(i, setting.seed)
             node = make_node(
                 *(i, self.clock, network, self.machines),
                 surroundings=setting.surroundings(i, self.wait),
-                recorder=recorder_type(i, self.executor, draws, shared),
+                recorder=make_recorder(i),
                 model=models[i],
                 compute_times=times[i],
                 rng=stream(setting.seed, "algorithm", i),
@@ -167,6 +177,18 @@ class Run:
 
     def _followed(self, machine: Machine, program: Program) -> Program:
         return program if self.timeline is None else self.timeline.follow(machine, program)
+
+    def _recorder_maker(self) -> Callable[[int], Recorder]:
+        """What makes the recorder of each node."""
+        problem, seed, executor = self.setting.problem, self.setting.seed, self.executor
+        shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
+        if self.is_silent:
+            return lambda node: SilentRecorder(node, executor, problem.draws(node, seed), shared)
+        keeper = problem.order_keeper(seed)
+        if keeper is None:
+            return lambda node: Recorder(node, executor, problem.draws(node, seed), shared)
+        kernel = KeptGradient(problem, keeper)
+        return lambda node: KeptRecorder(node, executor, kernel, shared)
 
     def _initial_rows(self) -> list[Row]:
         if self.is_silent:

@@ -1,7 +1,8 @@
 """The value plane: deferred vectors, the arena, the executors. It decides what is computed and knows no clock."""
 
 from simnet.values.executor import EagerExecutor, Executor, WaveExecutor
-from simnet.values.kernels import Kernel
+from simnet.values.kept import KeptRecorder
+from simnet.values.kernels import KeptGradient, Kernel
 from simnet.values.recorder import Recorder, SilentRecorder
 from simnet.values.vector import LEAF, ZERO, Combination, Row, Scalar, Vector
 
@@ -11,6 +12,8 @@ __all__ = [
     "Combination",
     "EagerExecutor",
     "Executor",
+    "KeptGradient",
+    "KeptRecorder",
     "Kernel",
     "Recorder",
     "Row",

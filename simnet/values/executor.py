@@ -18,7 +18,7 @@ import torch
 
 from simnet.problems import Problem
 from simnet.values.arena import Arena
-from simnet.values.kernels import GRADIENT, Kernel
+from simnet.values.kernels import GRADIENT, KeptGradient, Kernel
 from simnet.values.vector import PENDING, QUEUED, Operation, Row, Scalar
 
 by_key = attrgetter("key")
@@ -162,9 +162,9 @@ class WaveExecutor:
         out_BD = self.arena.output(slots)
         if kernel is None:
             combine(wave, self.arena, out_BD)
-        elif kernel is GRADIENT:
+        elif kernel is GRADIENT or isinstance(kernel, KeptGradient):
             inputs_BD = self.arena.block([operation.inputs[0].slot for operation in wave])
-            self.problem.gradient(inputs_BD, samples(wave, self.problem.device), out_BD)
+            write_gradients(kernel, wave, self.problem, inputs_BD, out_BD)
             self.gradients += len(wave)
             self.gradient_calls += 1
         else:
@@ -220,9 +220,9 @@ class EagerExecutor:
             value = torch.zeros(self.problem.num_parameters, dtype=self.problem.dtype, device=self.problem.device)
             for weight, row in zip(operation.constants, operation.inputs, strict=True):
                 value = value + weight * self.vectors[row.slot]
-        elif operation.kernel is GRADIENT:
+        elif operation.kernel is GRADIENT or isinstance(operation.kernel, KeptGradient):
             value = torch.empty_like(inputs[0])
-            self.problem.gradient(inputs[0][None], samples([operation], self.problem.device), value[None])
+            write_gradients(operation.kernel, [operation], self.problem, inputs[0][None], value[None])
             self.gradients += 1
             self.gradient_calls += 1
         else:
@@ -283,7 +283,7 @@ def form_of(operation: Operation) -> tuple[int, str]:
         The number of inputs, and a letter for each constant: ``i`` for int, ``f`` for float. For a gradient, how many
         bytes its sample ids take, and nothing.
     """
-    if operation.kernel is GRADIENT:
+    if isinstance(operation.constants, bytes):
         return len(operation.constants), ""
     return len(operation.inputs), "".join("i" if isinstance(c, int) else "f" for c in operation.constants)
 
@@ -323,6 +323,25 @@ def samples(wave: list[Operation], device: torch.device) -> torch.Tensor:
     """
     numbers = bytearray().join([operation.constants for operation in wave])  # type: ignore[misc]  # a gradient's are bytes
     return torch.frombuffer(numbers, dtype=torch.int64).to(device).view(len(wave), -1)
+
+
+def write_gradients(
+    kernel: Kernel, wave: list[Operation], problem: Problem, models_BD: torch.Tensor, out_BD: torch.Tensor
+) -> None:
+    """One batched call for a wave of gradients.
+
+    Args:
+        kernel: that of all operations in the wave.
+        wave: B gradients, all of the same mini-batch size.
+        problem: computes them.
+        models_BD: where they are taken.
+        out_BD: receives them.
+    """
+    samples_Bb = samples(wave, problem.device)
+    if isinstance(kernel, KeptGradient):
+        kernel.write([operation.key >> 40 for operation in wave], models_BD, samples_Bb, out_BD)
+    else:
+        problem.gradient(models_BD, samples_Bb, out_BD)
 
 
 def run_kernel(kernel: Kernel | None, wave: list[Operation], arena: Arena, problem: Problem) -> torch.Tensor:
