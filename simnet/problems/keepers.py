@@ -148,10 +148,10 @@ class PairBalance(Balance):
 
     def feed(self, nodes: Sequence[int], gradients_BbD: Tensor) -> None:
         """Balances the differences within pairs; a first one whose partner is in the next mini-batch waits for it."""
-        for has_first in (False, True):
-            places = [place for place, node in enumerate(nodes) if self._has_first[node] == has_first]
-            if places:
-                self._feed([nodes[place] for place in places], gradients_BbD[places], has_first=has_first)
+        waiting = [self._has_first[node] for node in nodes]
+        for has_first in sorted(set(waiting)):
+            places = [place for place, waits in enumerate(waiting) if waits == has_first]
+            self._feed([nodes[place] for place in places], gradients_BbD[places], has_first=has_first)
 
     def _feed(self, nodes: list[int], gradients_BbD: Tensor, *, has_first: bool) -> None:
         rows_B = torch.tensor(nodes, device=gradients_BbD.device)

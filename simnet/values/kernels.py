@@ -10,6 +10,7 @@ import torch
 if TYPE_CHECKING:
     from simnet.problems import Problem
     from simnet.problems.keepers import OrderKeeper
+    from simnet.values.vector import Row
 
 Kernel = Callable[..., torch.Tensor]
 """A pure function of B rows at once; equal kernels of different nodes run in one call.
@@ -48,11 +49,15 @@ class KeptGradient:
     Args:
         problem: computes them.
         keeper: decides the order of the next epoch.
+
+    Attributes:
+        newest: each node's latest gradient that has been recorded.
     """
 
     def __init__(self, problem: Problem, keeper: OrderKeeper) -> None:
         self.problem = problem
         self.keeper = keeper
+        self.newest: dict[int, Row] = {}
 
     def __repr__(self) -> str:
         """The same in every run."""
