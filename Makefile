@@ -1,5 +1,6 @@
 # make run    install simnet into .venv, run the quickstart, say where its figures are
 # make test   the same environment with the test tools: ruff, mypy, pytest
+# make docs   write what README.md and docs/algorithms.md say of the algorithms
 # make clean  remove what these two made; other results in runs/ stay
 #
 # PYTHON names the interpreter that makes .venv: make run PYTHON=python3.12
@@ -11,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PACKAGING := setup.cfg pyproject.toml constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: run test clean
+.PHONY: run test docs clean
 
 run: $(VENV)/.installed
 	$(BIN)/simnet run scenarios/quickstart.yaml --out runs/quickstart
@@ -20,6 +21,9 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2
+
+docs: $(VENV)/.installed
+	$(BIN)/python docs/generate.py
 
 clean:
 	rm -rf $(VENV) runs/quickstart build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -276,19 +276,60 @@ def build_setting(scenario: Scenario, seed: int, device: torch.device, entries: 
     with complaints.about("problem"):
         dtype = {"float32": torch.float32, "float64": torch.float64}[scenario.dtype]
         found["problem"] = build_problem(scenario.problem, scenario.nodes, seed, dtype, device, scenario.base)
-    check_machines(scenario, seed, entries, complaints)
-    check_compute(scenario, seed, complaints)
-    if scenario.run.steps is None and scenario.run.epochs is None and not takes_time(scenario):
-        complaints.add("run", "only simulated_time, but gradients take no time; give compute.time, steps or epochs")
     spectrum = Spectrum(None, None, "")
     if "weights" in found:
         spectrum = spectral_gap(found["weights"], topology=scenario.topology, mixing=scenario.mixing)  # type: ignore[arg-type]
-    for index, (named, entry) in enumerate(zip(scenario.algorithms, entries, strict=True)):
-        complain = partial(complaints.add, f"algorithms.{index}")
-        check_algorithm(scenario, named, entry, found.get("weights"), spectrum.rho, complain)  # type: ignore[arg-type]
+    check_times(scenario, seed, entries, found.get("weights"), spectrum.rho, complaints)  # type: ignore[arg-type]
     complaints.raise_if_any()
     setting = Setting(scenario, seed, device, spectrum=spectrum, **found)  # type: ignore[arg-type]
     with complaints.about("init"):
         _ = setting.initial_models
     complaints.raise_if_any()
     return setting
+
+
+def check_times(
+    scenario: Scenario,
+    seed: int,
+    entries: list[Entry],
+    weights: Weights | None,
+    rho: float | None,
+    complaints: Complaints,
+) -> None:
+    """Checks all that depends on how long things take, and on what fails.
+
+    Args:
+        scenario: what is asked.
+        seed: one of its seeds.
+        entries: the table's row of each algorithm of the scenario, in its order.
+        weights: the mixing matrix; None if it could not be built.
+        rho: ``||W - J||_2``; None if it was not computed.
+        complaints: gets what is wrong.
+    """
+    check_machines(scenario, seed, entries, complaints)
+    check_compute(scenario, seed, complaints)
+    if scenario.run.steps is None and scenario.run.epochs is None and not takes_time(scenario):
+        complaints.add("run", "only simulated_time, but gradients take no time; give compute.time, steps or epochs")
+    for index, (named, entry) in enumerate(zip(scenario.algorithms, entries, strict=True)):
+        complain = partial(complaints.add, f"algorithms.{index}")
+        check_algorithm(scenario, named, entry, weights, rho, complain)
+
+
+def with_times(setting: Setting, scenario: Scenario, entries: list[Entry]) -> Setting:
+    """The same topology, weights and problem where everything takes other times.
+
+    Args:
+        setting: of one seed.
+        scenario: differs from that of the setting in network and compute only.
+        entries: the table's row of each algorithm of the scenario, in its order.
+
+    Returns:
+        A setting without a look at the data again.
+
+    Raises:
+        ScenarioError: with everything that is impossible, at once.
+    """
+    complaints = Complaints(scenario)
+    check_times(scenario, setting.seed, entries, setting.weights, setting.spectrum.rho, complaints)
+    complaints.raise_if_any()
+    return replace(setting, scenario=scenario)

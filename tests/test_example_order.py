@@ -11,7 +11,7 @@ import torch
 from simnet.execution import ExecutorName
 from simnet.problems.orders import herding, mean_balance, pair_balance
 from simnet.simulation import prepare
-from simnet.values import KeptGradient
+from simnet.values.gradients import KeptGradient
 from tests.algorithms.cases import Outcome, attempt, execute
 
 GRAB, PAIR = {"kind": "grab", "balance": "mean"}, {"kind": "grab", "balance": "pair"}

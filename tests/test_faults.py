@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import simnet
+from simnet.algorithms import ALGORITHMS
 from simnet.clock.loss import Unreliable
 from simnet.errors import ScenarioError
 from simnet.execution import Run
+from tests.algorithms.oracles import PARAMETERS
 from tests.clock.building import prepared, scenario
 
 NETWORK = {"latency": "100 ms"}
@@ -201,22 +203,25 @@ seconds = st.integers(0, 60).map(lambda k: f"{k / 4} s")
 later = st.integers(61, 120).map(lambda k: f"{k / 4} s")
 
 
+WAITS: dict[str, Any] = {"all": "all", "none": "none", "deadline": {"deadline": "1200 ms"}}
+BEARERS = [
+    (name, WAITS[wait])
+    for name, entry in ALGORITHMS.items()
+    for wait in (entry.tolerates or ("all",))
+    if not entry.pooled
+]
+"""Every algorithm of the table that has a network, with every waiting rule that it tolerates."""
+
+
 @st.composite
 def shaken(draw: st.DrawFn) -> dict[str, Any]:
     """A scenario with any faults that its algorithm bears."""
     n = draw(st.integers(2, 6))
     node = st.integers(0, n - 1)
     pairs = st.lists(st.tuples(node, node).filter(lambda ends: ends[0] != ends[1]).map(list), min_size=1, max_size=3)
-    name, wait = draw(
-        st.sampled_from(
-            [
-                *[("dpsgd", wait) for wait in ("all", "none", {"deadline": "1200 ms"})],
-                *[("moniqua", "all"), ("moniqua", {"deadline": "800 ms"})],
-                *[("detag", "all"), ("allreduce", "all"), ("adpsgd", "all")],
-            ]
-        )
-    )
-    bears_all = name == "adpsgd" or wait != "all"
+    name, wait = draw(st.sampled_from(BEARERS))
+    asynchronous = ALGORITHMS[name].asynchronous
+    bears_all = asynchronous or wait != "all"
     state = st.sampled_from(["kept", "neighbor", "start"]) if bears_all else st.just("kept")
     spans = st.fixed_dictionaries({"at": seconds, "until": later})
     kinds = [
@@ -232,12 +237,12 @@ def shaken(draw: st.DrawFn) -> dict[str, Any]:
             st.builds(lambda i, at: {"kind": "leave", "nodes": [i], "at": at}, node, seconds),
             st.builds(lambda i, at: {"kind": "join", "nodes": [i], "at": at}, node, later),
         ]
-    drop = st.just({"probability": 0.1, "then": "drop"}) if name != "adpsgd" and wait != "all" else st.nothing()
+    drop = st.just({"probability": 0.1, "then": "drop"}) if not asynchronous and wait != "all" else st.nothing()
     loss = st.none() | st.just({"probability": 0.1, "timeout": "300 ms"}) | drop
     sharing = st.sampled_from(["none", "queue", "fair"])
     links = {"latency": {"exponential": {"mean": "200 ms"}}, "uplink": "200 bit/s"}
     network = {**links, "sharing": draw(sharing), "loss": draw(loss)}
-    parameters = {"moniqua": {"theta": 50.0}}.get(name, {})
+    parameters = PARAMETERS[name][0] | ({"theta": 50.0} if "theta" in PARAMETERS[name][0] else {})
     return scenario(
         *(n, {"name": name, "lr": 0.0, **parameters}, 12),
         topology=draw(st.sampled_from(["ring", "complete"])), seed=draw(st.integers(0, 9)),
@@ -247,7 +252,7 @@ def shaken(draw: st.DrawFn) -> dict[str, Any]:
     )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=max(200, 8 * len(BEARERS)), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(shaken())
 def test_whatever_fails_nothing_is_lost_forgotten_or_unexplained(source: dict[str, Any]) -> None:
     run_ = prepared(source)

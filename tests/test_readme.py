@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -92,12 +93,12 @@ def test_a_target_of_make_exists(words: list[str]) -> None:
     assert re.search(rf"^{words[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-def test_the_table_of_algorithms_is_that_of_the_program() -> None:
-    rows = [
-        f"| `{entry.name}` | {entry.sentence.removesuffix('.')} | {entry.paper} | {entry.message} |"
-        for entry in ALGORITHMS.values()
-    ]
-    assert "\n".join(rows) + "\n\n" in README, "the rows should be:\n" + "\n".join(rows)
+def test_the_pages_say_of_the_algorithms_what_the_program_does() -> None:
+    generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    for name, (marker, content) in generate["PAGES"].items():
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert text == generate["inserted"](text, marker, content()), f"{name} is old; run make docs"
+        assert all(f"`{algorithm}`" in text or f"### {algorithm}" in text for algorithm in ALGORITHMS)
 
 
 def test_the_reference_has_every_key_of_a_scenario() -> None:
@@ -122,7 +123,9 @@ def test_the_table_of_scenarios_has_their_questions() -> None:
 def test_every_link_leads_somewhere() -> None:
     for text in (README, CONTRIBUTING):
         for target in re.findall(r"\]\(([^)]+)\)", text):
-            assert target.startswith("https://") or (ROOT / target).exists(), target
+            path, _, anchor = target.partition("#")
+            assert target.startswith("https://") or (ROOT / path).exists(), target
+            assert not anchor or f"### {anchor}\n" in (ROOT / path).read_text(encoding="utf-8"), target
 
 
 def test_the_numbers_of_the_quickstart_are_those_of_its_scenario() -> None:

@@ -34,13 +34,15 @@ class Entry:
         asynchronous: whether nodes never wait for a round, so that the budget is n * steps in total.
         sums: which sums of the mixing matrix have to be one: of ``rows and columns``, of ``columns``, or ``any``.
         overlap: the time of a step where each gradient takes c and each exchange T, as an expression such as
-            ``max(c, T)``; where it depends on a parameter, by ``key=value`` of that parameter.
+            ``max(c, T)``; it may use the algorithm's parameters, n and log2. Where it depends on the value of one
+            parameter, a mapping from ``key=value``.
         fixed_topology: why its neighbors have to be the same in every step; empty if they may change.
         recalled: what of it is written from memory, since the paper's text could not be read; empty if nothing is.
         uses_topology: whether the topology and the mixing matrix matter to it at all.
         pooled: whether it runs on one machine with the data of all.
         check: raises a `ParameterError` for parameters that do not go together, or not with this rho (None: unknown).
         server: builds the program of an extra machine out of (parameters, n, bits of a vector), or returns None.
+        use, avoid: when it is the right one, and when it is not; one sentence each, for docs/algorithms.md.
         exceptions: contract tests that it does not pass, with the reason.
     """
 
@@ -57,6 +59,8 @@ class Entry:
     pooled: bool = False
     check: Callable[[Mapping[str, Any], float | None], None] = lambda *_: None
     server: Callable[[Mapping[str, Any], int, float], Callable[[Machine], Program] | None] = lambda *_: None
+    use: str = ""
+    avoid: str = ""
     exceptions: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -86,6 +90,13 @@ class Entry:
         if isinstance(self.overlap, str):
             return self.overlap
         return next(time for key, time in self.overlap.items() if key in {f"{k}={v}" for k, v in parameters.items()})
+
+    @property
+    def times(self) -> str:
+        """The overlap class in words, for all parameters."""
+        if isinstance(self.overlap, str):
+            return self.overlap
+        return ", ".join(f"{time} ({key})" for key, time in self.overlap.items())
 
     @cached_property
     def parameters(self) -> type[BaseModel]:

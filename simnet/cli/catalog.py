@@ -51,7 +51,7 @@ def list_topic(args: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def algorithm_rows() -> Rows:
-    """One row for each algorithm: name, sentence, paper, message, waiting rules.
+    """One row for each algorithm: name, sentence, paper, message, whether it waits, what it tolerates, time of a step.
 
     Returns:
         The rows in the order of the table.
@@ -61,7 +61,13 @@ def algorithm_rows() -> Rows:
         ('sgd', 'one model, the data of all nodes pooled, n times the mini-batch, no network', 'Robbins, Monro 1951')
     """
     return [
-        (e.name, e.sentence.removesuffix("."), e.paper, e.message, ", ".join(e.tolerates) or "-") for e in ALGORITHMS.values()
+        (
+            *(entry.name, entry.sentence.removesuffix("."), entry.paper, entry.message),
+            "no" if entry.asynchronous or entry.pooled else "yes",
+            ", ".join(entry.tolerates) or "-",
+            entry.times,
+        )
+        for entry in ALGORITHMS.values()
     ]
 
 
@@ -236,7 +242,7 @@ def _table(columns: Iterable[str], rows: Sequence[tuple[str, ...]]) -> Table:
 SCENARIOS = Path("scenarios")
 _KINDS = ("name", "keys", "what it is")
 TOPICS: Mapping[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
-    "algorithms": (("name", "what it does", "paper", "message", "waits"), algorithm_rows),
+    "algorithms": (("name", "what it does", "paper", "message", "synchronous", "tolerates", "time of a step"), algorithm_rows),
     "topologies": (_KINDS, part_rows("topology")),
     "mixing": (("name", "weights"), mixing_rows),
     "networks": (("name", "what it is", "places", "from node to node", "source"), network_rows),

@@ -1,8 +1,9 @@
 """The value plane: deferred vectors, the arena, the executors. It decides what is computed and knows no clock."""
 
 from simnet.values.executor import EagerExecutor, Executor, WaveExecutor
-from simnet.values.kept import KeptRecorder
-from simnet.values.kernels import KeptGradient, Kernel
+from simnet.values.kept import recorder_maker
+from simnet.values.kernels import Kernel
+from simnet.values.recall import ForgottenError, RecallingExecutor
 from simnet.values.recorder import Recorder, SilentRecorder
 from simnet.values.vector import LEAF, ZERO, Combination, Row, Scalar, Vector
 
@@ -12,13 +13,14 @@ __all__ = [
     "Combination",
     "EagerExecutor",
     "Executor",
-    "KeptGradient",
-    "KeptRecorder",
+    "ForgottenError",
     "Kernel",
+    "RecallingExecutor",
     "Recorder",
     "Row",
     "Scalar",
     "SilentRecorder",
     "Vector",
     "WaveExecutor",
+    "recorder_maker",
 ]

@@ -18,7 +18,8 @@ import torch
 
 from simnet.problems import Problem
 from simnet.values.arena import Arena
-from simnet.values.kernels import GRADIENT, KeptGradient, Kernel
+from simnet.values.gradients import KeptGradient, write_gradients
+from simnet.values.kernels import GRADIENT, Kernel
 from simnet.values.vector import PENDING, QUEUED, Operation, Row, Scalar
 
 by_key = attrgetter("key")
@@ -35,6 +36,7 @@ class Executor(Protocol):
         gradients: how many mini-batch gradients have been computed.
         gradient_calls: in how many batched calls.
         seconds: real time spent in `compute`.
+        numbers: what algorithms have asked for, by the key of the operation.
     """
 
     eager: bool
@@ -42,6 +44,7 @@ class Executor(Protocol):
     gradients: int
     gradient_calls: int
     seconds: float
+    numbers: dict[int, float]
 
     def store(self, models_ND: torch.Tensor) -> list[int]:
         """Keeps rows that were not computed here: the initial models.
@@ -67,6 +70,14 @@ class Executor(Protocol):
 
         Args:
             rows: B of them.
+        """
+        ...
+
+    def number(self, scalar: Scalar) -> float:
+        """One number, now, for a decision; it is kept in `numbers`.
+
+        Args:
+            scalar: the operation that gives it.
         """
         ...
 
@@ -103,11 +114,18 @@ class WaveExecutor:
         self.gradients = 0
         self.gradient_calls = 0
         self.seconds = 0.0
+        self.numbers: dict[int, float] = {}
 
     @property
     def peak_rows(self) -> int:
         """The largest number of rows that were alive at once."""
         return self.arena.peak_rows
+
+    def number(self, scalar: Scalar) -> float:
+        """One number, now."""
+        self.compute([scalar])
+        self.numbers[scalar.key] = scalar.value
+        return scalar.value
 
     def close(self) -> None:
         """Gives the arena's memory back."""
@@ -191,8 +209,15 @@ class EagerExecutor:
         self.gradients = 0
         self.gradient_calls = 0
         self.seconds = 0.0
+        self.numbers: dict[int, float] = {}
         self.peak_rows = 0
         self.count = 0
+
+    def number(self, scalar: Scalar) -> float:
+        """One number, now."""
+        self.compute([scalar])
+        self.numbers[scalar.key] = scalar.value
+        return scalar.value
 
     def close(self) -> None:
         """Gives the memory back."""
@@ -309,39 +334,6 @@ def combine(wave: list[Operation], arena: Arena, out_BD: torch.Tensor) -> None:
         check_invariants=False,
     )
     torch.addmm(out_BD, weights_BS, rows_SD, beta=0, out=out_BD)
-
-
-def samples(wave: list[Operation], device: torch.device) -> torch.Tensor:
-    """The sample ids of a batch of gradients.
-
-    Args:
-        wave: B gradients, all of the same mini-batch size b.
-        device: where the ids are wanted.
-
-    Returns:
-        int64, ``[B, b]``.
-    """
-    numbers = bytearray().join([operation.constants for operation in wave])  # type: ignore[misc]  # a gradient's are bytes
-    return torch.frombuffer(numbers, dtype=torch.int64).to(device).view(len(wave), -1)
-
-
-def write_gradients(
-    kernel: Kernel, wave: list[Operation], problem: Problem, models_BD: torch.Tensor, out_BD: torch.Tensor
-) -> None:
-    """One batched call for a wave of gradients.
-
-    Args:
-        kernel: that of all operations in the wave.
-        wave: B gradients, all of the same mini-batch size.
-        problem: computes them.
-        models_BD: where they are taken.
-        out_BD: receives them.
-    """
-    samples_Bb = samples(wave, problem.device)
-    if isinstance(kernel, KeptGradient):
-        kernel.write([operation.key >> 40 for operation in wave], models_BD, samples_Bb, out_BD)
-    else:
-        problem.gradient(models_BD, samples_Bb, out_BD)
 
 
 def run_kernel(kernel: Kernel | None, wave: list[Operation], arena: Arena, problem: Problem) -> torch.Tensor:

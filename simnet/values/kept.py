@@ -1,15 +1,17 @@
-"""Recording gradients whose examples decide which samples come next."""
+"""Recorders of a run: the plain ones, and those of nodes whose gradients decide which samples come next."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from weakref import WeakValueDictionary
 
 import numpy as np
 
+from simnet.problems import Problem
 from simnet.values.executor import Executor
-from simnet.values.kernels import KeptGradient
-from simnet.values.recorder import Recorder, pack_key
+from simnet.values.gradients import KeptGradient
+from simnet.values.recall import ForgottenError, RecallingExecutor
+from simnet.values.recorder import Recorder, SilentRecorder, pack_key
 from simnet.values.vector import LAST_OF_BLOCK, Row, Vector
 
 
@@ -52,3 +54,35 @@ class KeptRecorder(Recorder):
         self.log += samples
         newest[self.node] = row
         return self._recorded(row)
+
+
+def recorder_maker(problem: Problem, executor: Executor, seed: int, *, is_silent: bool) -> Callable[[int], Recorder]:
+    """What makes the recorders of a run.
+
+    Args:
+        problem: draws the samples.
+        executor: computes what is recorded.
+        seed: the run's seed.
+        is_silent: whether values are switched off.
+
+    Returns:
+        A function of the machine's number; machines beyond the problem's nodes have no samples.
+
+    Raises:
+        ForgottenError: if values were to be recalled of gradients that decide orders: these have to be computed again.
+    """
+    shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
+    keeper = None if is_silent else problem.order_keeper(seed)
+    if keeper is not None and isinstance(executor, RecallingExecutor):
+        raise ForgottenError("orders of examples")
+    kernel = None if keeper is None else KeptGradient(problem, keeper)
+    recorder_type = SilentRecorder if is_silent else Recorder
+
+    def make(number: int) -> Recorder:
+        if number >= problem.num_nodes:
+            return recorder_type(number, executor, iter(()), shared)
+        if kernel is not None:
+            return KeptRecorder(number, executor, kernel, shared)
+        return recorder_type(number, executor, problem.draws(number, seed), shared)
+
+    return make

@@ -15,6 +15,11 @@ REFERENCES: tuple[Entry, ...] = (
         "2 (n - 1) shares 1/n of a vector (ring)",
         uses_topology=False,
         server=server_program,
+        overlap={
+            "exchange=ring": "c + 2 * (n - 1) * T",
+            "exchange=halving_doubling": "c + 2 * log2(n) * T",
+            "exchange=parameter_server": "c + 2 * T",
+        },
         exceptions={"consensus": "without gradients there is nothing to agree on"},
     ),
 )
