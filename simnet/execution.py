@@ -23,7 +23,7 @@ from simnet.evaluation import Evaluations, RecalledEvaluations, reached
 from simnet.membership import Lifecycle, MembershipObserver, MortalNode, mortal
 from simnet.metrics import METRICS
 from simnet.node import Node
-from simnet.node_kinds import SilentNode, node_maker
+from simnet.node_kinds import Server, SilentNode, node_maker
 from simnet.observer import Budget, Observer
 from simnet.progress import Progress
 from simnet.result import RunRecord, Status
@@ -181,7 +181,8 @@ class Run:
             self.observer.begin(self.nodes)
             self.processes = [self._process(node, programs(node)) for node in self.nodes]
         if server is not None:
-            machine = Machine(setting.num_nodes, self.clock, network, self.machines)
+            number = setting.num_nodes
+            machine = Server(number, self.clock, network, self.machines, recorder=make_recorder(number))
             self.machines.append(machine)
             self.processes.append(self._process(machine, server(machine)))
             self.observer.extra_machines.append(machine)
@@ -226,8 +227,8 @@ class Run:
         failed = [i for i, process in enumerate(self.processes) if process.error is error]
         if not failed:
             return error
-        node = self.nodes[failed[0]]
-        where = f"{self.named.label}: node {node.id} in step {node.step} (t = {node.now:g} s)"
+        node = self.machines[failed[0]]
+        where = f"{self.named.label}: node {node.id} in step {node.step} (t = {self.clock.now:g} s)"
         if isinstance(error, SimnetError):
             return AlgorithmError(f"{where}: {error}")
         return AlgorithmError(f"{where}: {type(error).__name__}: {error}{line_of(error)}")

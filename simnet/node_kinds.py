@@ -1,22 +1,22 @@
-"""Other kinds of nodes: whose speed varies, who spend time on compressing and mixing, or whose values are switched off.
+"""Other kinds of nodes, whose speed varies, who spend time on mixing, or whose values are switched off; and the server.
 
 Chosen when a run is assembled, so that all other runs pay nothing for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any
 
-from simnet.clock import ComputeEvent
+from simnet.clock import ComputeEvent, Machine
 from simnet.clock.events import Message, Receipt
 from simnet.clock.links import Link
 from simnet.clock.pace import UnevenTimes
 from simnet.errors import AlgorithmError
 from simnet.node import Node
 from simnet.scenario import Compute, PerNumber
-from simnet.values import Kernel, Row, Scalar, Vector
+from simnet.values import Kernel, Recorder, Row, Scalar, Vector
 
 
 def node_maker(kind: type[Node], spec: Compute) -> Callable[..., Node]:
@@ -146,6 +146,55 @@ class ChargedNode(Node):
         """As of any node; a cost for each number of the result."""
         self.charge(self._compress_s)
         return super().apply(kernel, *vectors, constants=constants)
+
+
+class Server(Machine):
+    """A machine beyond the nodes, without data and model, that may compute with what it receives.
+
+    Args:
+        *machine: see `Machine`.
+        recorder: writes down what it computes.
+    """
+
+    def __init__(self, *machine: Any, recorder: Recorder) -> None:
+        super().__init__(*machine)
+        self._recorder = recorder
+
+    def apply(self, kernel: Kernel, *vectors: Vector) -> Row:
+        """As `Node.apply`.
+
+        Args:
+            kernel: a pure function of batches of rows; a frozen dataclass.
+            vectors: its inputs, ``[D]`` each.
+
+        Returns:
+            The result, ``[D]``, deferred.
+        """
+        return self._recorder.apply(kernel, *vectors)
+
+    def measure(self, kernel: Kernel, *vectors: Vector) -> Scalar:
+        """As `Node.measure`.
+
+        Args:
+            kernel: a kernel that reduces each row to a number.
+            vectors: its inputs, ``[D]`` each.
+
+        Returns:
+            The number, deferred.
+        """
+        return self._recorder.measure(kernel, *vectors)
+
+    def numbers(self, scalars: Sequence[Scalar]) -> list[float]:
+        """Deferred numbers as floats, for decisions that depend on the data; it makes the executor run.
+
+        Args:
+            scalars: what `measure` gave.
+
+        Returns:
+            The floats, zeros where values are switched off.
+        """
+        self._recorder.executor.compute(scalars)  # all of them in one go
+        return [self._recorder.number(scalar) for scalar in scalars]
 
 
 class SilentNode(Node):

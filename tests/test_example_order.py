@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import simnet
 from simnet.execution import ExecutorName
 from simnet.problems.orders import herding, mean_balance, pair_balance
 from simnet.simulation import prepare
@@ -166,3 +167,20 @@ def test_orders_train_on_digits() -> None:
     for order in ("random_reshuffling", GRAB, PAIR):
         outcome = run(order, problem={**digits, "order": order}, dtype="float32", run={"epochs": 6, "evaluate_every": 90})
         assert outcome.column("accuracy")[-1] > 0.85
+
+
+def test_under_another_clock_orders_are_decided_again() -> None:
+    result = simnet.run(source(GRAB, network={"latency": "1 s"}), device="cpu")
+    slower = result.retime(network={"latency": "2 s"})
+    assert slower.recomputed == ["it (seed 3)"]
+    assert slower.metrics["train_loss"].tolist() == pytest.approx(result.metrics["train_loss"].tolist(), rel=1e-12)
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+def test_nodes_that_crash_and_come_back_go_on_with_their_orders(order: Any, recorded: list[tuple[int, list[int]]]) -> None:
+    faults = [{"kind": "crash", "nodes": [1], "at": "2500 ms", "until": "7 s", "state": "lost"}]
+    changed = source(order, n=4, faults=faults)
+    changed["run"]["wait"] = {"deadline": "2 s"}
+    execute(changed)
+    ids = [i for node, batch in recorded if node == 1 for i in batch]
+    assert sorted(ids[:11]) == list(range(11, 22))

@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from simnet.clock import Machine, Program
+from simnet.clock import Program
 from simnet.errors import ParameterError
+from simnet.node_kinds import Server
 from simnet.scenario import parameters_model
 
 Algorithm = Callable[..., Program]
@@ -58,7 +59,7 @@ class Entry:
     uses_topology: bool = True
     pooled: bool = False
     check: Callable[[Mapping[str, Any], float | None], None] = lambda *_: None
-    server: Callable[[Mapping[str, Any], int, float], Callable[[Machine], Program] | None] = lambda *_: None
+    server: Callable[[Mapping[str, Any], int, float], Callable[[Server], Program] | None] = lambda *_: None
     use: str = ""
     avoid: str = ""
     exceptions: Mapping[str, str] = field(default_factory=dict)

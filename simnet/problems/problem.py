@@ -119,6 +119,22 @@ class Problem(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no examples")
 
+    def fixed_mini_batches(self, node: int, seed: int) -> list[SampleIds]:
+        """A node's examples cut into mini-batches that stay as they are, for algorithms that decide their order.
+
+        Args:
+            node: its number.
+            seed: the run's seed.
+
+        Returns:
+            Sample ids, ``[b]`` each; as many on all nodes, an even number; none where there is nothing to order.
+
+        Raises:
+            ParameterError: if some node has too few examples for that.
+        """
+        del node, seed
+        return []
+
     def gradient_flops(self, samples_1b: Tensor) -> float:
         """Floating-point operations of one mini-batch gradient, forward and backward, for one model.
 

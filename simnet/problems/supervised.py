@@ -18,6 +18,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from simnet.errors import ParameterError
 from simnet.problems.datasets import Dataset
 from simnet.problems.keepers import KEEPERS, OrderKeeper
 from simnet.problems.losses import Loss
@@ -156,6 +157,19 @@ class Supervised(Problem):
     def mini_batches(self, node: int, order: Order) -> Iterator[SampleIds]:
         """One pass over a node's examples."""
         return cut(self._starts[node] + order, self.batch_size or len(order))
+
+    def fixed_mini_batches(self, node: int, seed: int) -> list[SampleIds]:
+        """The node's examples, shuffled once, in mini-batches of at most b, as equal as can be; none for full batches."""
+        if self.batch_size is None:
+            return []
+        sizes = [self._num_examples(i) for i in range(self.num_nodes)]
+        num = 2 * math.ceil(max(sizes) / (2 * self.batch_size))
+        if min(sizes) < num:
+            raise ParameterError(
+                f"an order of mini-batches needs as many on all nodes: found {min(sizes)} to {max(sizes)} examples, which is "
+                f"too few for {num} mini-batches each; use a larger batch_size, or partition: iid"
+            )
+        return np.array_split(self._starts[node] + shuffled(sizes[node], node, seed, 0), num)
 
     def order_keeper(self, seed: int) -> OrderKeeper | None:
         """What keeps the gradients that decide the order; None if none do."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from weakref import WeakValueDictionary
 
 import numpy as np
 
+from simnet.errors import ParameterError
 from simnet.problems import Problem
 from simnet.values.executor import Executor
 from simnet.values.gradients import KeptGradient
@@ -25,13 +27,18 @@ class KeptRecorder(Recorder):
         node: the node's number.
         executor: computes what is recorded.
         kernel: of its gradients; the same for all nodes of a run.
-        shared: as of `Recorder`.
+        shared, cut: as of `Recorder`.
     """
 
     def __init__(
-        self, node: int, executor: Executor, kernel: KeptGradient, shared: WeakValueDictionary[int, Row] | None = None
+        self,
+        node: int,
+        executor: Executor,
+        kernel: KeptGradient,
+        shared: WeakValueDictionary[int, Row] | None = None,
+        cut: Callable[[], list[np.ndarray]] = list,
     ) -> None:
-        super().__init__(node, executor, self._epochs(node), shared)
+        super().__init__(node, executor, self._epochs(node), shared, cut)
         self.node = node
         self.kernel = kernel
 
@@ -41,6 +48,10 @@ class KeptRecorder(Recorder):
         while True:
             self.executor.compute(self.kernel.newest.values())
             yield from problem.mini_batches(node, keeper.turn(node))
+
+    def take(self, order: Iterable[int]) -> None:
+        """Refused: there would be two that decide."""
+        raise ParameterError("orders mini-batches itself, but so does problem.order; leave problem.order out")
 
     def gradient(self, x: Vector) -> Row:
         """A mini-batch gradient at `x`, recorded as following the one before."""
@@ -81,8 +92,9 @@ def recorder_maker(problem: Problem, executor: Executor, seed: int, *, is_silent
     def make(number: int) -> Recorder:
         if number >= problem.num_nodes:
             return recorder_type(number, executor, iter(()), shared)
+        cut = partial(problem.fixed_mini_batches, number, seed)
         if kernel is not None:
-            return KeptRecorder(number, executor, kernel, shared)
-        return recorder_type(number, executor, problem.draws(number, seed), shared)
+            return KeptRecorder(number, executor, kernel, shared, cut)
+        return recorder_type(number, executor, problem.draws(number, seed), shared, cut)
 
     return make

@@ -153,6 +153,7 @@ def reduced(n: int, parameters: dict[str, Any]) -> float:
 BITS: dict[str, Callable[[int, dict[str, Any]], float]] = {
     "sgd": lambda *_: 0.0,
     "allreduce": reduced,
+    "cd_grab": reduced,
     "dpsgd": partial(neighbors_hear, lambda _: M),
     "detag": partial(neighbors_hear, lambda _: 2 * M),
     "moniqua": partial(neighbors_hear, lambda parameters: D * parameters.get("bits", 8)),
