@@ -178,7 +178,7 @@ def test_under_another_clock_orders_are_decided_again() -> None:
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
 def test_nodes_that_crash_and_come_back_go_on_with_their_orders(order: Any, recorded: list[tuple[int, list[int]]]) -> None:
-    faults = [{"kind": "crash", "nodes": [1], "at": "2500 ms", "until": "7 s", "state": "lost"}]
+    faults = [{"kind": "crash", "nodes": [1], "at": "2500 ms", "until": "7 s", "state": "start"}]
     changed = source(order, n=4, faults=faults)
     changed["run"]["wait"] = {"deadline": "2 s"}
     execute(changed)

@@ -256,7 +256,7 @@ class DataSet(Part):
         partition: who has which samples.
         batch_size: samples in a mini-batch; ``full``: all of a node's samples.
         order: in which a node visits its examples. All but ``with_replacement`` are passes, each mini-batch the next
-            ``batch_size`` examples, the last one of a pass what is left; an epoch is one pass.
+            ``batch_size`` examples, the last one of a pass what is left; an epoch is one pass. To decide takes no time.
         l2: adds ``l2/2 ||x||^2`` to the loss.
     """
 
