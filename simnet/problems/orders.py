@@ -98,7 +98,7 @@ def mean_balance(order: Order, vectors_ND: Tensor, mean_D: Tensor) -> Order:
         >>> mean_balance(np.arange(4), vectors, vectors.mean(0)).tolist()  # -2, -1, +1, +2 get the signs +, -, +, +
         [0, 2, 3, 1]
 
-    Reference: Lu, Guo, De Sa 2022, algorithm 4.
+    Reference: Lu, Guo, De Sa 2022.
     """
     return reordered(order, _signs(vectors_ND - mean_D))
 
@@ -137,7 +137,7 @@ def parallel_pair_balance(orders: Sequence[Order], vectors_nND: Tensor) -> list[
         >>> parallel_pair_balance([np.array([0, 1])] * 2, vectors)  # the second node does the opposite of the first
         [array([0, 1]), array([1, 0])]
 
-    Reference: Cooper et al. 2023, algorithm 2.
+    Reference: Cooper et al. 2023.
     """
     differences_PnD = torch.stack([_differences(vectors_ND) for vectors_ND in vectors_nND], dim=1)
     signs_nP = _signs(differences_PnD.flatten(0, 1)).reshape(differences_PnD.shape[:2]).T
