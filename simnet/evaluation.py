@@ -54,7 +54,7 @@ class Evaluations:
             Whether the run may go on; False once it has diverged.
         """
         start = perf_counter()
-        all_ND = models_ND = self.executor.read(snapshot.models())
+        all_ND = models_ND = self.executor.read(snapshot.models()).clone()  # aligned: sums are the same wherever rows lie
         if snapshot.absent:
             models_ND = all_ND[snapshot.present]
         self.average_D = models_ND.mean(dim=0)
@@ -109,17 +109,30 @@ class RecalledEvaluations(Evaluations):
     def evaluate(self, snapshot: Snapshot) -> bool:
         """Adds one row with the values that the earlier run found at this step.
 
-        Raises:
-            ForgottenError: if it did not evaluate there.
+        Args:
+            snapshot: all nodes; their models are not looked at.
+
+        Returns:
+            Whether the run may go on.
         """
         if snapshot.step not in self.found:
-            raise ForgottenError(f"step {snapshot.step}")
+            return self._evaluate_unknown(snapshot)
         index, row = self.found[snapshot.step]
         self._add(snapshot, {name: value for name, value in row.items() if name in VALUES})
         if self.memory.models is not None:
             self.models.append(self.memory.models[index])
         self.message = divergence(self.rows)
         return not self.message
+
+    def _evaluate_unknown(self, snapshot: Snapshot) -> bool:
+        raise ForgottenError(f"step {snapshot.step}")
+
+
+class ResumedEvaluations(RecalledEvaluations):
+    """Evaluations that are recalled up to a checkpoint, and computed from there on."""
+
+    def _evaluate_unknown(self, snapshot: Snapshot) -> bool:
+        return Evaluations.evaluate(self, snapshot)
 
 
 def consensus_distance(models_ND: torch.Tensor) -> float:

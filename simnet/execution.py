@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from math import ceil, inf
@@ -15,11 +16,12 @@ import numpy as np
 
 from simnet.accounting import describe_path, time_of_nodes
 from simnet.algorithms import Entry
+from simnet.checkpoint import Keeper
 from simnet.clock import Clock, Machine, Process, Program, Timeline, build_network
 from simnet.clock.varying import link_parameters
 from simnet.environment import code_version
-from simnet.errors import AlgorithmError, SimnetError, StalledError
-from simnet.evaluation import Evaluations, RecalledEvaluations, reached
+from simnet.errors import AlgorithmError, OutputError, SimnetError, StalledError
+from simnet.evaluation import Evaluations, RecalledEvaluations, ResumedEvaluations, reached
 from simnet.membership import Lifecycle, MembershipObserver, MortalNode, mortal
 from simnet.metrics import METRICS
 from simnet.node import Node
@@ -37,6 +39,7 @@ from simnet.values import (
     Executor,
     ForgottenError,
     RecallingExecutor,
+    ResumableExecutor,
     Row,
     SilentRecorder,
     WaveExecutor,
@@ -67,6 +70,7 @@ class Run:
         executor: ``deferred``, ``eager``, or ``off`` (the clock alone).
         progress: is told how far the run has come.
         memory: the record of an earlier run whose values are not to be computed again.
+        keeper: keeps its state now and then, and knows where to go on.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class Run:
         executor: ExecutorName,
         progress: Progress,
         memory: RunRecord | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self.setting = setting = setting.pooled if entry.pooled else setting
         self.named = named
@@ -88,10 +93,14 @@ class Run:
         self.memory = memory
         if memory is not None:
             self.executor = RecallingExecutor(problem, max_batch, memory.decisions)
+        if keeper is not None:
+            self.executor = ResumableExecutor(problem, max_batch, keeper.memory.decisions, keeper.state is None)
         self.is_silent = executor == "off"
         steps_per_epoch = float(np.mean([problem.epoch_length(i) for i in range(setting.num_nodes)]))
         facts = (setting, self.executor, steps_per_epoch, setting.scenario.record.models, setting.num_nodes)
         self.evaluations = Evaluations(*facts) if memory is None else RecalledEvaluations(*facts, memory)
+        if keeper is not None:
+            self.evaluations = ResumedEvaluations(*facts, keeper.memory)
         wait = named.wait or setting.scenario.run.wait
         self.wait = wait.deadline if isinstance(wait, Deadline) else wait
         is_asynchronous = entry.asynchronous or (self.wait == "none" and not entry.pooled)
@@ -101,12 +110,15 @@ class Run:
         self.outages = None if entry.pooled else setting.outages
         observer_type = Observer if self.outages is None else MembershipObserver
         self.observer = observer_type(
-            budget=budget_of(setting, steps_per_epoch, is_asynchronous),
+            budget=replace(
+                budget_of(setting, steps_per_epoch, is_asynchronous), checkpoint_every=keeper.every if keeper else inf
+            ),
             asynchronous=is_asynchronous,
             executor=self.executor,
             evaluate=self.evaluations.note if self.is_silent else self.evaluations.evaluate,
             advance=progress.advance,
             stop=self.clock.stop,
+            keep=partial(keeper.keep, self) if keeper else lambda _: None,
         )
         self.machines: list[Machine] = []
         self.nodes: list[Node] = []
@@ -198,6 +210,8 @@ class Run:
             return [SilentRecorder.only] * self.setting.num_nodes
         slots = self.executor.store(self.setting.initial_models)
         rows = [Row.leaf(slot, LEAF + i, self.executor.freed) for i, slot in enumerate(slots)]
+        if isinstance(self.executor, ResumableExecutor):
+            self.executor.track(rows)
         return rows * self.setting.num_nodes if len(rows) == 1 else rows
 
     def _shared_key(self, *names: int | str) -> int:
@@ -222,7 +236,7 @@ class Run:
 
     def _explained(self, error: Exception) -> Exception:
         """An error in an algorithm's own code, told in one sentence that says where; any other as it is."""
-        if isinstance(error, ForgottenError):
+        if isinstance(error, ForgottenError | OutputError):
             return error
         failed = [i for i, process in enumerate(self.processes) if process.error is error]
         if not failed:
@@ -311,15 +325,15 @@ class Run:
             "nodes": time_of_nodes(self.nodes, self.clock.now),
             "critical_path": describe_path(self.machines),
             "counters": counters,
-            "hash": self._hash(),
+            "hash": self.hash(),
         }
 
     def _targets(self) -> Mapping[str, float]:
         targets: Mapping[str, float] = self.setting.scenario.targets
         return targets
 
-    def _hash(self) -> str:
-        """Identifies the values of the run: every node's operations, and what they start from."""
+    def hash(self) -> str:
+        """What identifies the values of the run so far: every node's operations, and what they start from."""
         setting, scenario = self.setting, self.setting.scenario
         digest = blake2b(digest_size=16)
         start = setting.initial_models.cpu().numpy().tobytes()

@@ -27,6 +27,7 @@ class Budget:
         evaluate_every: steps between two evaluations.
         compute_every: most steps that are recorded before the executor computes them.
         most_snapshots: how many evaluations of an asynchronous run may wait for that.
+        checkpoint_every: steps between two moments at which everything is computed and kept.
     """
 
     steps: float
@@ -34,6 +35,7 @@ class Budget:
     evaluate_every: int
     compute_every: int
     most_snapshots: int = 1
+    checkpoint_every: float = inf
 
 
 @dataclass
@@ -101,6 +103,7 @@ class Observer:
         evaluate: called with every complete snapshot that is due; says whether the run may go on.
         advance: called now and then with (mean steps, simulated seconds).
         stop: called when the run is over.
+        keep: called at every checkpoint, with the step.
     """
 
     def __init__(
@@ -111,6 +114,7 @@ class Observer:
         evaluate: Callable[[Snapshot], bool],
         advance: Callable[[float, float], None],
         stop: Callable[[], None],
+        keep: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.budget = budget
         self.last_step = budget.steps
@@ -124,6 +128,9 @@ class Observer:
         self.evaluate = evaluate
         self.advance = advance
         self.stop = stop
+        self.keep = keep
+        if budget.checkpoint_every < inf:
+            self._is_due = self._is_due_or_kept  # type: ignore[method-assign]  # so that all other runs pay nothing
         self.nodes: Sequence[Node] = ()
         self.finished = False
         self.total_steps = 0
@@ -193,6 +200,9 @@ class Observer:
         """Whether a step has to be looked at: for an evaluation, or because much has been recorded since the last one."""
         return not step % self.evaluate_every % self.compute_every or step == self.last_step
 
+    def _is_due_or_kept(self, step: int) -> bool:
+        return type(self)._is_due(self, step) or not step % self.budget.checkpoint_every
+
     def _begin_snapshot(self, step: int) -> Snapshot:
         snapshot = self.snapshots[step] = Snapshot(step)
         return snapshot
@@ -224,6 +234,9 @@ class Observer:
                 self._look()
         elif self._is_due(step):
             self._compute([snapshot])
+        if not (step % self.budget.checkpoint_every or is_last or self.finished):
+            self._look()
+            self.keep(step)
         self._end_if(is_last)
 
     def _look(self) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import simnet
+from simnet.errors import ScenarioError
 from simnet.execution import ExecutorName
 from simnet.problems.orders import herding, mean_balance, pair_balance
 from simnet.simulation import prepare
@@ -184,3 +185,10 @@ def test_nodes_that_crash_and_come_back_go_on_with_their_orders(order: Any, reco
     execute(changed)
     ids = [i for node, batch in recorded if node == 1 for i in batch]
     assert sorted(ids[:11]) == list(range(11, 22))
+
+
+def test_decisions_that_no_checkpoint_keeps_are_refused() -> None:
+    changed = source(GRAB)
+    changed["run"]["checkpoint_every"] = 2
+    with pytest.raises(ScenarioError, match=r"run\.checkpoint_every: found problem\.order: grab, whose decisions"):
+        prepare(changed, device="cpu")

@@ -25,7 +25,7 @@ LAYERS = [
     {"node_memory"},
     {"execution", "replay"},
     {"membership"},
-    {"evaluation", "accounting"},
+    {"evaluation", "accounting", "checkpoint"},
     {"setting", "checks", "complaints", "gradient_cost"},
     {"algorithms"},
     {"node", "node_kinds", "observer"},

@@ -40,9 +40,10 @@ def cd_grab(node: Node, *, lr: Schedule, exchange: Literal["ring", "halving_doub
 
     Message: besides the all-reduce's, a vector to the order server, machine n, in every second step, and m ceil(log2 m) bits
     back in every epoch; at the start each node tells it m, one number. The topology plays no role, and neither does
-    ``problem.order`` (those that gradients decide are refused). m is the smallest even number of mini-batches of at most ``batch_size`` examples that is enough on all
-    nodes. An epoch begins when the order is there. Where there is nothing to order (a quadratic, full batches) this is
-    `allreduce`. Every node waits for all others, and is held up by a node or link that is down. The server balances in no time.
+    ``problem.order`` (one that gradients decide is refused). m is the smallest even number of mini-batches of at most
+    ``batch_size`` examples that is enough on all nodes. An epoch begins when the order is there. Where there is nothing to
+    order (a quadratic, full batches) this is `allreduce`. Every node waits for all others, and is held up by a node or link
+    that is down. The server balances in no time.
 
     Example:
         >>> import simnet

@@ -17,7 +17,9 @@ from pydantic import (
     model_serializer,
 )
 
+from simnet.errors import ParameterError
 from simnet.part import Part
+from simnet.scenario.expectations import Expectation, parse
 from simnet.scenario.origin import Origin
 from simnet.scenario.quantities import Text
 from simnet.scenario.rows import Rows
@@ -78,7 +80,7 @@ class Scenario(Part):
     algorithms: Annotated[tuple[AlgorithmEntry, ...], Field(min_length=1)]
     run: Run
     targets: dict[str, float] = Field(default_factory=dict)
-    expect: tuple[Text, ...] = ()
+    expect: tuple[Expectation, ...] = ()
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
@@ -241,6 +243,20 @@ class Scenario(Part):
         if found:
             raise refusal(*found)
         return targets
+
+    @field_validator("expect")
+    @classmethod
+    def _check_expectations(cls, expect: tuple[Expectation, ...], info: ValidationInfo) -> tuple[Expectation, ...]:
+        algorithms, targets = info.data.get("algorithms"), info.data.get("targets")
+        found = []
+        for i, expectation in enumerate(expect if algorithms is not None and targets is not None else ()):
+            try:
+                parse(expectation.that, [entry.label for entry in algorithms or ()], list(targets or ()))
+            except ParameterError as error:
+                found.append(((i,), str(error)))
+        if found:
+            raise refusal(*found)
+        return expect
 
     @model_serializer(mode="wrap")
     def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

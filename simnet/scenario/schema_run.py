@@ -177,6 +177,7 @@ class Run(Part):
         evaluate_every: steps between evaluations; by default a fiftieth of ``steps``, or 10 without ``steps``.
         wait: whose messages an exchange waits for.
         trace: whether its timeline is recorded, and which part of it; None: it is not.
+        checkpoint_every: steps between two moments at which everything is kept, so that an interrupted run can go on.
     """
 
     steps: Annotated[int, Field(ge=1)] | None = None
@@ -185,6 +186,7 @@ class Run(Part):
     evaluate_every: Annotated[int, Field(ge=1)] = 10
     wait: Wait = "all"
     trace: Annotated[Trace | None, BeforeValidator(_read_trace, json_schema_input_type=bool | Trace | None)] = None
+    checkpoint_every: Annotated[int, Field(ge=1)] | None = None
 
     @classmethod
     def spelled_out(cls, given: Any, info: ValidationInfo) -> Any:

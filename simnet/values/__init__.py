@@ -3,7 +3,7 @@
 from simnet.values.executor import EagerExecutor, Executor, WaveExecutor
 from simnet.values.kept import recorder_maker
 from simnet.values.kernels import Kernel
-from simnet.values.recall import ForgottenError, RecallingExecutor
+from simnet.values.recall import ForgottenError, RecallingExecutor, ResumableExecutor
 from simnet.values.recorder import Recorder, SilentRecorder
 from simnet.values.vector import LEAF, ZERO, Combination, Row, Scalar, Vector
 
@@ -17,6 +17,7 @@ __all__ = [
     "Kernel",
     "RecallingExecutor",
     "Recorder",
+    "ResumableExecutor",
     "Row",
     "Scalar",
     "SilentRecorder",

@@ -21,7 +21,7 @@ def resolved(case: Case) -> dict[str, Any]:
     model = parameters_model(case.entry.program)
     fields = model.model_fields
     plain = model.model_validate({key: value for key, value in given.items() if key in fields}).model_dump()
-    return {key: plain[key] for key in fields}
+    return {key: plain.get(key) for key in fields}  # what is None is not written out
 
 
 @each(DEFAULTS)
