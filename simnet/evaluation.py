@@ -9,6 +9,7 @@ from time import perf_counter
 import numpy as np
 import torch
 
+from simnet.insight import Insight
 from simnet.metrics import METRICS, VALUES
 from simnet.observer import Snapshot
 from simnet.result import RunRecord
@@ -29,6 +30,7 @@ class Evaluations:
         steps_per_epoch: mini-batches in one pass over a node's data, mean over the nodes.
         keep_models: whether every evaluation's models are kept, [n, D] each.
         num_workers: nodes over which the idle share is a mean.
+        insight: measures the metrics on request, if there are any.
     """
 
     setting: Setting
@@ -36,6 +38,7 @@ class Evaluations:
     steps_per_epoch: float
     keep_models: bool
     num_workers: int
+    insight: Insight | None
 
     def __post_init__(self) -> None:
         self.rows: list[dict[str, float]] = []
@@ -59,6 +62,8 @@ class Evaluations:
             models_ND = all_ND[snapshot.present]
         self.average_D = models_ND.mean(dim=0)
         values = {**self.setting.problem.evaluate(models_ND), "consensus_distance": consensus_distance(models_ND)}
+        if self.insight is not None:
+            values |= self.insight.measure(snapshot, models_ND)
         self._add(snapshot, values)
         if self.keep_models:
             self.models.append(all_ND.cpu().numpy().copy())

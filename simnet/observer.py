@@ -14,7 +14,7 @@ from math import ceil, inf
 
 from simnet.clock import Machine
 from simnet.node import Node
-from simnet.values import Executor, Row
+from simnet.values import Executor, Row, Shown
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Snapshot:
         bits_sent, gradients, busy_s: totals over the nodes, each up to its own step.
         rows: the models, by node.
         absent: the last models of nodes that are not in the network, by node; metrics leave them out.
+        shown: what each node of `rows` has shown, as far as anybody has asked for it.
+        counters: the run's counters at that step, once the snapshot is computed.
     """
 
     step: float
@@ -57,6 +59,8 @@ class Snapshot:
     busy_s: float = 0.0
     rows: dict[int, Row] = field(default_factory=dict)
     absent: dict[int, Row] = field(default_factory=dict)
+    shown: dict[int, Shown] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
 
     def add(self, node: Node) -> None:
         """Takes in one node as it is now; of a gradient that is still being computed, only the time until now.
@@ -67,6 +71,7 @@ class Snapshot:
         self.time_s = node.now
         self._count(node)
         self.rows[node.id] = node.x
+        self.shown[node.id] = node.shown
 
     def add_absent(self, node: Node) -> None:
         """Takes in what a node did before it left.
@@ -86,6 +91,14 @@ class Snapshot:
         """The models in the order of the nodes."""
         rows = self.rows | self.absent
         return [rows[i] for i in sorted(rows)]
+
+    def needed(self) -> list[Row]:
+        """What an evaluation reads.
+
+        Returns:
+            The models, and the rows that make up the vectors that were shown.
+        """
+        return self.models() + [row for shown in self.shown.values() for vector in shown.values() for row in vector.rows]
 
     @property
     def present(self) -> list[int]:
@@ -256,7 +269,9 @@ class Observer:
             count = sum(step < before for step, _, _ in node.tallies)
             due += [(name, scalar) for _, name, scalar in node.tallies[:count]]
             del node.tallies[:count]
-        models = [row for snapshot in snapshots for row in snapshot.models()]
-        self.executor.compute([*models, *[scalar for _, scalar in due]])
+        rows = [row for snapshot in snapshots for row in snapshot.needed()]
+        self.executor.compute([*rows, *[scalar for _, scalar in due]])
         for name, scalar in due:
             self.counters[name] += int(scalar.value)
+        for snapshot in snapshots:
+            snapshot.counters = dict(self.counters)

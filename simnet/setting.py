@@ -20,12 +20,14 @@ from simnet.complaints import Complaints
 from simnet.errors import ParameterError
 from simnet.gradient_cost import GradientCost, counted, devices_of
 from simnet.graph import (
+    Branch,
     Graph,
     Spectrum,
     Weights,
     build_mixing,
     build_topology,
     read_matrix,
+    spanning_tree,
     spectral_gap,
     topology_of,
 )
@@ -145,6 +147,11 @@ class Setting:
         return rows_ND.mean(dim=0, keepdim=True) if self.num_nodes == 1 else rows_ND
 
     @cached_property
+    def starts_alike(self) -> bool:
+        """Whether all nodes begin with the same model."""
+        return bool((self.initial_models == self.initial_models[0]).all())
+
+    @cached_property
     def places(self) -> list[Place]:
         """For each node its neighbors and their weights."""
         return places_in(self.graph, self.weights)
@@ -160,12 +167,18 @@ class Setting:
         flat_D = torch.empty(self.problem.num_parameters, dtype=self.problem.dtype, device=self.problem.device)
         return tuple(tuple(tensor.shape) for tensor in self.problem.state_dict(flat_D).values())
 
-    def surroundings(self, node: int, wait: str | float) -> Surroundings:
+    @cached_property
+    def branches(self) -> list[Branch]:
+        """For each node its place in a spanning tree of the topology."""
+        return spanning_tree(self.graph)
+
+    def surroundings(self, node: int, wait: str | float, uses_tree: bool = False) -> Surroundings:
         """What a node is told about its place.
 
         Args:
             node: its number.
             wait: the algorithm's waiting rule, ``all`` or ``none``, or a deadline [s].
+            uses_tree: whether the algorithm uses a spanning tree.
 
         Returns:
             Neighbors, weights and sizes [bit], as `Node` wants them.
@@ -175,10 +188,13 @@ class Setting:
             place=self.places[node],
             may_ask=self.may_ask[node],
             wait=wait,
+            mini_batch=self.problem.mini_batch(node),
             layers=self.layers,
             vector_bits=self.vector_bits,
             number_bits=self.scenario.message.bits_per_number,
             rho=self.spectrum.rho,
+            starts_alike=self.starts_alike,
+            branch=self.branches[node] if uses_tree else None,
         )
 
 

@@ -19,7 +19,7 @@ from simnet.graph.mixing import (
     uniform,
 )
 from simnet.graph.random_graphs import erdos_renyi, random_regular, watts_strogatz
-from simnet.graph.spectrum import Spectrum, spectral_gap
+from simnet.graph.spectrum import Spectrum, smallest_eigenvalue, spectral_gap
 from simnet.graph.topologies import (
     TOPOLOGIES,
     build_topology,
@@ -32,10 +32,12 @@ from simnet.graph.topologies import (
     torus,
     torus_shape,
 )
+from simnet.graph.trees import Branch, spanning_tree
 
 __all__ = [
     "MIXINGS",
     "TOPOLOGIES",
+    "Branch",
     "Graph",
     "Spectrum",
     "Weights",
@@ -60,6 +62,8 @@ __all__ = [
     "read_matrix",
     "ring",
     "slack",
+    "smallest_eigenvalue",
+    "spanning_tree",
     "spectral_gap",
     "star",
     "topology_of",

@@ -27,7 +27,7 @@ from simnet.scenario.schema_compute import Compute
 from simnet.scenario.schema_faults import Fault, misfits
 from simnet.scenario.schema_network import Edges, Messages, Mixing, Network, Topology
 from simnet.scenario.schema_problem import Problem, Quadratic
-from simnet.scenario.schema_run import AlgorithmEntry, Known, Record, Run
+from simnet.scenario.schema_run import ON_REQUEST_NAMES, AlgorithmEntry, Known, Record, Run
 from simnet.scenario.writer import to_yaml
 from simnet.sentences import Complaint, nearest, refusal, sentence, unknown_key
 
@@ -236,6 +236,9 @@ class Scenario(Part):
         known = (info.context or Known()).metrics
         wrong = [name for name in given if name not in known] if known is not None and isinstance(given, Mapping) else []
         found = [((name,), unknown_key(name, known or ()).replace("key", "metric", 1)) for name in wrong]
+        asked = info.data.get("record", Record()).metrics
+        unasked = [name for name in ON_REQUEST_NAMES if isinstance(given, Mapping) and name in given and name not in asked]
+        found += [((name,), "is measured on request only; add it to record.metrics") for name in unasked]
         try:
             targets: dict[str, float] = handler(given)
         except ValidationError as error:

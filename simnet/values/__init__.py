@@ -4,11 +4,13 @@ from simnet.values.executor import EagerExecutor, Executor, WaveExecutor
 from simnet.values.kept import recorder_maker
 from simnet.values.kernels import Kernel
 from simnet.values.recall import ForgottenError, RecallingExecutor, ResumableExecutor
-from simnet.values.recorder import Recorder, SilentRecorder
-from simnet.values.vector import LEAF, ZERO, Combination, Row, Scalar, Vector
+from simnet.values.recorder import IDLE, Recorder, SilentRecorder
+from simnet.values.vector import LEAF, NOTHING_SHOWN, ZERO, Combination, Row, Scalar, Shown, Vector
 
 __all__ = [
+    "IDLE",
     "LEAF",
+    "NOTHING_SHOWN",
     "ZERO",
     "Combination",
     "EagerExecutor",
@@ -20,6 +22,7 @@ __all__ = [
     "ResumableExecutor",
     "Row",
     "Scalar",
+    "Shown",
     "SilentRecorder",
     "Vector",
     "WaveExecutor",

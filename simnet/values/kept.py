@@ -53,6 +53,10 @@ class KeptRecorder(Recorder):
         """Refused: there would be two that decide."""
         raise ParameterError("orders mini-batches itself, but so does problem.order; leave problem.order out")
 
+    def draw(self) -> bytes:
+        """Refused: samples without a gradient say nothing of their place in the next order."""
+        raise ParameterError("takes samples without gradients, by which problem.order decides; use another order")
+
     def gradient(self, x: Vector) -> Row:
         """A mini-batch gradient at `x`, recorded as following the one before."""
         x = self.row(x)

@@ -8,6 +8,7 @@ from functools import cache, cached_property
 from itertools import chain
 from struct import Struct
 from struct import pack as struct_pack
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from simnet.errors import AlgorithmError
 from simnet.values.executor import Executor
 from simnet.values.kernels import GRADIENT, Kernel
+from simnet.values.on_data import OnData
 from simnet.values.vector import LAST_OF_BLOCK, Row, Scalar, Vector, level_after
 
 HASH_EVERY = 1 << 12
@@ -64,8 +66,9 @@ class Recorder:
         self.executor = executor
         self.freed = executor.freed
         self.is_eager = executor.eager
-        self.samples: Iterator[bytes] = mini_batches(draws)
-        self.draws = self.samples
+        self.draws = mini_batches(draws)
+        self.samples: Iterator[bytes] = self.draws
+        self.unread = self.samples
         self.cut = cut
         self.shared_rows: WeakValueDictionary[int, Row] = WeakValueDictionary() if shared is None else shared
         self.log = bytearray()
@@ -100,7 +103,28 @@ class Recorder:
         Args:
             order: the numbers of the fixed mini-batches.
         """
-        self.samples = chain([self.fixed[number] for number in order], self.draws)
+        self.samples = self.unread = chain([self.fixed[number] for number in order], self.draws)
+
+    def draw(self) -> bytes:
+        """The sample ids of the next mini-batch, which no gradient will take."""
+        return next(self.samples)
+
+    def on_data(self, kernel: OnData, *inputs: Vector, samples: bytes = b"") -> Row:
+        """What the problem computes, beside the gradient, of samples; by default those that the next gradient will take.
+
+        Args:
+            kernel: a frozen dataclass that says what.
+            *inputs: its vectors, ``[D]`` each.
+            samples: what `draw` gave, here or at other nodes, joined.
+        """
+        if not samples:
+            samples = next(self.samples)
+            self.samples = chain((samples,), self.unread)
+        rows = [self.row(vector) for vector in inputs]
+        row = Row(kernel, rows, samples, self._key(), level_after(rows), self.freed)
+        self._log_kernel(kernel, rows, ())
+        self.log += samples
+        return self._recorded(row)
 
     def row(self, vector: Vector, kind: bytes = b"C") -> Row:
         """The vector as one row, so that it can be sent, kept or differentiated.
@@ -227,6 +251,10 @@ class SilentRecorder(Recorder):
         """The one row."""
         return self.only
 
+    def on_data(self, kernel: OnData, *inputs: Vector, samples: bytes = b"") -> Row:
+        """The one row."""
+        return self.only
+
     def row(self, vector: Vector, kind: bytes = b"") -> Row:
         """The one row."""
         return self.only
@@ -244,6 +272,10 @@ class SilentRecorder(Recorder):
         scalar = Scalar(kernel, (), 0)
         scalar.value, scalar.slot = 0.0, 0
         return scalar
+
+
+IDLE: Any = SilentRecorder.__new__(SilentRecorder)
+"""Records nothing, of work that is no gradient."""
 
 
 def mini_batches(blocks: Iterable[np.ndarray]) -> Iterator[bytes]:

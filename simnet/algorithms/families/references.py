@@ -28,7 +28,7 @@ REFERENCES: tuple[Entry, ...] = (
         "Cooper et al. 2023",
         "as allreduce, and 1 vector to a server every 2nd step",
         uses_topology=False,
-        server=lambda parameters, num_nodes, _: lambda machine: order_server(machine, num_nodes),
+        server=lambda parameters, num_nodes, _: lambda machine, _: order_server(machine, num_nodes),
         overlap={"exchange=ring": "c + 2 * (n - 1) * T", "exchange=halving_doubling": "c + 2 * log2(n) * T"},
         recalled="which vectors make a pair when a mini-batch has several examples: here a mini-batch counts as one",
         use="Passes over local data with all-reduce: orders that cost little and lower the error of an epoch.",
