@@ -1,4 +1,4 @@
-"""Other kinds of nodes: whose speed varies, who spend time on compressing and mixing, who are watched, who have no values.
+"""Other kinds of nodes: of varying speed, who spend time on mixing, who are watched, who have no values; and the server.
 
 Chosen when a run is assembled, so that all other runs pay nothing for them.
 """
@@ -6,7 +6,7 @@ Chosen when a run is assembled, so that all other runs pay nothing for them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any
 
@@ -16,8 +16,9 @@ from simnet.clock.links import Link
 from simnet.clock.pace import UnevenTimes
 from simnet.errors import AlgorithmError
 from simnet.node import Node
+from simnet.node_values import Calculator
 from simnet.scenario import Compute, PerNumber
-from simnet.values import Kernel, Row, Scalar, Vector
+from simnet.values import Kernel, Recorder, Row, Scalar, Vector
 
 
 def node_maker(kind: type[Node], spec: Compute) -> Callable[..., Node]:
@@ -147,6 +148,31 @@ class ChargedNode(Node):
         """As of any node; a cost for each number of the result."""
         self.charge(self._compress_s)
         return super().apply(kernel, *vectors, constants=constants)
+
+
+class Server(Calculator):
+    """A machine beyond the nodes, without data and model, that may compute with what it receives.
+
+    Args:
+        *machine: see `Machine`.
+        recorder: writes down what it computes.
+    """
+
+    def __init__(self, *machine: Any, recorder: Recorder) -> None:
+        super().__init__(*machine)
+        self._recorder = recorder
+
+    def numbers(self, scalars: Sequence[Scalar]) -> list[float]:
+        """Deferred numbers as floats, for decisions that depend on the data; it makes the executor run.
+
+        Args:
+            scalars: what `measure` gave.
+
+        Returns:
+            The floats, zeros where values are switched off.
+        """
+        self._recorder.executor.compute(scalars)  # all of them in one go
+        return [self._recorder.number(scalar) for scalar in scalars]
 
 
 class WatchedGradient(ComputeEvent):

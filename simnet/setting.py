@@ -11,7 +11,7 @@ import networkx as nx
 import torch
 
 from simnet.algorithms import Entry
-from simnet.checks import check_algorithm, check_compute, check_machines, takes_time
+from simnet.checks import check_algorithm, check_checkpoints, check_compute, check_machines, takes_time
 from simnet.clock import compute_times
 from simnet.clock.compute import mean_recorded_time
 from simnet.clock.outages import Outages
@@ -322,6 +322,7 @@ def check_times(
         rho: ``||W - J||_2``; None if it was not computed.
         complaints: gets what is wrong.
     """
+    check_checkpoints(scenario, complaints)
     check_machines(scenario, seed, entries, complaints)
     check_compute(scenario, seed, complaints)
     if scenario.run.steps is None and scenario.run.epochs is None and not takes_time(scenario):

@@ -188,6 +188,7 @@ def after_exact_replicas(n: int, parameters: dict[str, Any]) -> Bits:
 BITS: dict[str, Callable[[int, dict[str, Any]], Bits]] = {
     "sgd": lambda *_: 0.0,
     "allreduce": reduced,
+    "cd_grab": reduced,
     "dpsgd": partial(neighbors_hear, lambda _: M),
     "ntk_dfl": partial(neighbors_hear, lambda _: 2 * M + D * (M + 2 * 32)),
     "detag": detag_bits,
