@@ -30,7 +30,8 @@ class Surroundings:
 
     Args:
         num_nodes: n.
-        place: its neighbors.
+        place: its neighbors; those of the first step, if they change.
+        acquaintances: its neighbors of all steps, sorted.
         may_ask: the neighbors that it may ask without a circle of nodes that wait for one another.
         wait: the waiting rule: ``"all"``, ``"none"``, or a deadline in seconds.
         layers: the shapes of the model's tensors, in the order in which they lie in a flat vector.
@@ -41,6 +42,7 @@ class Surroundings:
 
     num_nodes: int
     place: Place
+    acquaintances: tuple[int, ...]
     may_ask: tuple[int, ...]
     wait: str | float
     layers: tuple[tuple[int, ...], ...]

@@ -26,7 +26,7 @@ LAYERS = [
     {"execution", "replay"},
     {"membership"},
     {"evaluation", "accounting"},
-    {"setting", "checks", "complaints", "gradient_cost"},
+    {"setting", "places", "checks", "complaints", "gradient_cost"},
     {"algorithms"},
     {"node", "node_kinds", "observer"},
     {"clock", "surroundings"},

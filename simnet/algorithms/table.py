@@ -37,6 +37,7 @@ class Entry:
             ``max(c, T)``; it may use the algorithm's parameters, n and log2. Where it depends on the value of one
             parameter, a mapping from ``key=value``.
         fixed_topology: why its neighbors have to be the same in every step; empty if they may change.
+        topologies: the only kinds of topologies that it is for; empty: all.
         recalled: what of it is written from memory, since the paper's text could not be read; empty if nothing is.
         uses_topology: whether the topology and the mixing matrix matter to it at all.
         pooled: whether it runs on one machine with the data of all.
@@ -54,6 +55,7 @@ class Entry:
     sums: Literal["rows and columns", "columns", "any"] = "rows and columns"
     overlap: str | Mapping[str, str] = "c + T"
     fixed_topology: str = ""
+    topologies: tuple[str, ...] = ()
     recalled: str = ""
     uses_topology: bool = True
     pooled: bool = False

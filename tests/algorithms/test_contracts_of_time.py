@@ -13,7 +13,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.algorithms.cases import ALL, DEFAULTS, Case, attempt, each, execute, promise, run, scenario
+from tests.algorithms.cases import ALL, DEFAULTS, Case, attempt, each, execute, promise, run, scenario, suited
 
 N, D = 5, 3
 M = 32.0 * D
@@ -155,6 +155,8 @@ BITS: dict[str, Callable[[int, dict[str, Any]], float]] = {
     "allreduce": reduced,
     "dpsgd": partial(neighbors_hear, lambda _: M),
     "detag": partial(neighbors_hear, lambda _: 2 * M),
+    "sgp": partial(neighbors_hear, lambda _: M),
+    "delayed_gradient": partial(neighbors_hear, lambda _: M),
     "moniqua": partial(neighbors_hear, lambda parameters: D * parameters.get("bits", 8)),
 }
 """Bits that all nodes send in one step, on a ring; those of adpsgd depend on who asks (test_adpsgd)."""
@@ -204,7 +206,8 @@ def test_a_stuck_exchange_is_explained(case: Case, tmp_path: Path, monkeypatch: 
 
     def check() -> None:
         own = Case(f"{module}:quitter", case.parameters)
-        record = attempt(scenario(own, steps=9, compute={"time": "1 s"})).record
+        topology = suited(case.entry, "ring", 5)
+        record = attempt(scenario(own, steps=9, compute={"time": "1 s"}, topology=topology)).record
         if case.entry.asynchronous or case.entry.pooled:
             assert (record.status, record.summary["steps"]) == ("done", 9)
         else:
