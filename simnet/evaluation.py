@@ -9,10 +9,11 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from simnet.metrics import METRICS
+from simnet.metrics import METRICS, VALUES
 from simnet.observer import Snapshot
+from simnet.result import RunRecord
 from simnet.setting import Setting
-from simnet.values import Executor
+from simnet.values import Executor, ForgottenError
 
 EXPLODED = 1e6
 """A training loss that has grown by this factor (and by this much) has diverged."""
@@ -89,6 +90,36 @@ class Evaluations:
             "idle_share": 1 - snapshot.busy_s / elapsed if elapsed else 0.0,
         }
         self.rows.append(row)
+
+
+@dataclass
+class RecalledEvaluations(Evaluations):
+    """Evaluations whose values an earlier run of the same operations has found; only their moments are new.
+
+    Args:
+        memory: the record of that run.
+    """
+
+    memory: RunRecord
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.found = {row["step"]: (index, row) for index, row in enumerate(self.memory.metrics)}
+
+    def evaluate(self, snapshot: Snapshot) -> bool:
+        """Adds one row with the values that the earlier run found at this step.
+
+        Raises:
+            ForgottenError: if it did not evaluate there.
+        """
+        if snapshot.step not in self.found:
+            raise ForgottenError(f"step {snapshot.step}")
+        index, row = self.found[snapshot.step]
+        self._add(snapshot, {name: value for name, value in row.items() if name in VALUES})
+        if self.memory.models is not None:
+            self.models.append(self.memory.models[index])
+        self.message = divergence(self.rows)
+        return not self.message
 
 
 def consensus_distance(models_ND: torch.Tensor) -> float:

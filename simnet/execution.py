@@ -20,7 +20,7 @@ from simnet.clock import Clock, Machine, Process, Program, Timeline, build_netwo
 from simnet.clock.varying import link_parameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
-from simnet.evaluation import Evaluations, reached
+from simnet.evaluation import Evaluations, RecalledEvaluations, reached
 from simnet.membership import Lifecycle, MembershipObserver, MortalNode, mortal
 from simnet.metrics import METRICS
 from simnet.node import Node
@@ -28,10 +28,21 @@ from simnet.node_kinds import SilentNode, node_maker
 from simnet.observer import Budget, Observer
 from simnet.progress import Progress
 from simnet.result import RunRecord, Status
+from simnet.result.record import table_of_numbers
 from simnet.scenario import AlgorithmEntry, Deadline
 from simnet.setting import Setting
 from simnet.streams import stream, stream_key
-from simnet.values import LEAF, EagerExecutor, Executor, Recorder, Row, SilentRecorder, WaveExecutor
+from simnet.values import (
+    LEAF,
+    EagerExecutor,
+    Executor,
+    ForgottenError,
+    RecallingExecutor,
+    Recorder,
+    Row,
+    SilentRecorder,
+    WaveExecutor,
+)
 
 ExecutorName = Literal["deferred", "eager", "off"]
 
@@ -55,10 +66,17 @@ class Run:
         entry: the table's row.
         executor: ``deferred``, ``eager``, or ``off`` (the clock alone).
         progress: is told how far the run has come.
+        memory: the record of an earlier run whose values are not to be computed again.
     """
 
     def __init__(
-        self, setting: Setting, named: AlgorithmEntry, entry: Entry, executor: ExecutorName, progress: Progress
+        self,
+        setting: Setting,
+        named: AlgorithmEntry,
+        entry: Entry,
+        executor: ExecutorName,
+        progress: Progress,
+        memory: RunRecord | None = None,
     ) -> None:
         self.setting = setting = setting.pooled if entry.pooled else setting
         self.named = named
@@ -67,11 +85,13 @@ class Run:
         problem = setting.problem
         max_batch = max(1, MEMORY_BUDGET // (64 * problem.num_parameters))
         self.executor: Executor = EagerExecutor(problem) if executor == "eager" else WaveExecutor(problem, max_batch)
+        self.memory = memory
+        if memory is not None:
+            self.executor = RecallingExecutor(problem, max_batch, memory.decisions)
         self.is_silent = executor == "off"
         steps_per_epoch = float(np.mean([problem.epoch_length(i) for i in range(setting.num_nodes)]))
-        self.evaluations = Evaluations(
-            setting, self.executor, steps_per_epoch, setting.scenario.record.models, setting.num_nodes
-        )
+        facts = (setting, self.executor, steps_per_epoch, setting.scenario.record.models, setting.num_nodes)
+        self.evaluations = Evaluations(*facts) if memory is None else RecalledEvaluations(*facts, memory)
         wait = named.wait or setting.scenario.run.wait
         self.wait = wait.deadline if isinstance(wait, Deadline) else wait
         is_asynchronous = entry.asynchronous or (self.wait == "none" and not entry.pooled)
@@ -96,6 +116,9 @@ class Run:
 
         Returns:
             The record; its status says which way.
+
+        Raises:
+            ForgottenError: if the earlier run, whose values were to be recalled, has done something else.
         """
         start = perf_counter()
         status: Status = "done"
@@ -113,6 +136,8 @@ class Run:
             status, message = "diverged", self.evaluations.message
         record = self._record(status, message, perf_counter() - start)
         self.executor.close()
+        if self.memory is not None and record.summary["hash"] != self.memory.summary["hash"]:
+            raise ForgottenError("hash")
         return record
 
     def assemble(self) -> None:
@@ -198,6 +223,8 @@ class Run:
 
     def _explained(self, error: Exception) -> Exception:
         """An error in an algorithm's own code, told in one sentence that says where; any other as it is."""
+        if isinstance(error, ForgottenError):
+            return error
         failed = [i for i, process in enumerate(self.processes) if process.error is error]
         if not failed:
             return error
@@ -229,6 +256,8 @@ class Run:
         if scenario.record.average_model and evaluations.average_D is not None:
             state = self.setting.problem.state_dict(evaluations.average_D)
             average = {name: tensor.cpu().numpy() for name, tensor in state.items()}
+        elif self.memory is not None:
+            average = self.memory.average_model
         return RunRecord(
             algorithm=self.named.label,
             seed=self.setting.seed,
@@ -239,6 +268,7 @@ class Run:
             models=np.stack(evaluations.models) if evaluations.models else None,
             average_model=average,
             timeline=None if self.timeline is None else self._table_of(self.timeline),
+            numbers=table_of_numbers(self.executor.numbers),
         )
 
     def _table_of(self, timeline: Timeline) -> dict[str, np.ndarray]:
@@ -254,6 +284,13 @@ class Run:
             **self.network.counters(),
             **self.observer.counters,
         }
+        batches = {
+            "mean_gradient_batch": executor.gradients / max(1, executor.gradient_calls),
+            "peak_arena_rows": executor.peak_rows,
+        }
+        if self.memory is not None:
+            counters |= {name: self.memory.summary["counters"][name] for name in self.observer.counters}
+            batches = {name: self.memory.summary[name] for name in batches}
         return {
             "steps": last.get("step", 0),
             "epochs": last.get("epoch", 0.0),
@@ -264,8 +301,7 @@ class Run:
             "final": {name: value for name, value in last.items() if name in METRICS},
             "targets": {name: reached(evaluations.rows, name, value) for name, value in self._targets().items()},
             "idle_share": last.get("idle_share", 0.0),
-            "mean_gradient_batch": executor.gradients / max(1, executor.gradient_calls),
-            "peak_arena_rows": executor.peak_rows,
+            **batches,
             "spectrum": {"rho": spectrum.rho, "gap": spectrum.gap, "how": spectrum.how},
             "wall_s": {
                 "total": wall_s,

@@ -107,6 +107,9 @@ METRICS: dict[str, Metric] = {
     )
 }
 
+VALUES = frozenset(METRICS) - {"idle_share"}
+"""The metrics that say something of models, and nothing of the clock."""
+
 AXES: dict[str, Axis] = {
     axis.name: axis
     for axis in (

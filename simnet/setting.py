@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -36,9 +36,9 @@ from simnet.graph import (
 )
 from simnet.places import asking_order, places_in, places_over_time
 from simnet.problems import Problem, build_problem
+from simnet.scenario import AlgorithmEntry, Scenario, TimesFile
 from simnet.scenario import Compute as ComputeSpec
 from simnet.scenario import Network as NetworkSpec
-from simnet.scenario import Scenario, TimesFile
 from simnet.surroundings import Place, Surroundings
 
 
@@ -228,14 +228,9 @@ def build_setting(scenario: Scenario, seed: int, device: torch.device, entries: 
         dtype = {"float32": torch.float32, "float64": torch.float64}[scenario.dtype]
         found["problem"] = build_problem(scenario.problem, scenario.nodes, seed, dtype, device, scenario.base)
     found |= build_graphs(scenario, seed, found.get("problem"), complaints)
-    check_machines(scenario, seed, entries, complaints)
-    check_compute(scenario, seed, complaints)
-    if scenario.run.steps is None and scenario.run.epochs is None and not takes_time(scenario):
-        complaints.add("run", "only simulated_time, but gradients take no time; give compute.time, steps or epochs")
     spectrum = found.setdefault("spectrum", Spectrum(None, None, ""))
-    for index, (named, entry) in enumerate(zip(scenario.algorithms, entries, strict=True)):
-        complain = partial(complaints.add, f"algorithms.{index}")
-        check_algorithm(scenario, named, entry, spectrum.rho, complain)
+    check_times(scenario, seed, entries, spectrum.rho, complaints)
+    for complain, named, entry in listed(scenario, entries, complaints):
         check_graphs(scenario, named, entry, found.get("weights"), found.get("sequence"), complain)
     complaints.raise_if_any()
     setting = Setting(scenario, seed, device, **found)
@@ -282,3 +277,58 @@ def build_graphs(scenario: Scenario, seed: int, problem: Problem | None, complai
             found["weights"] = build_mixing(mixing, found["graph"], scenario.base)
             found["spectrum"] = spectral_gap(found["weights"], topology=spec, mixing=mixing)
     return found
+
+
+def check_times(scenario: Scenario, seed: int, entries: list[Entry], rho: float | None, complaints: Complaints) -> None:
+    """Checks all that depends on how long things take, and on what fails.
+
+    Args:
+        scenario: what is asked.
+        seed: one of its seeds.
+        entries: the table's row of each algorithm of the scenario, in its order.
+        rho: ``||W - J||_2``; None if it was not computed.
+        complaints: gets what is wrong.
+    """
+    check_machines(scenario, seed, entries, complaints)
+    check_compute(scenario, seed, complaints)
+    if scenario.run.steps is None and scenario.run.epochs is None and not takes_time(scenario):
+        complaints.add("run", "only simulated_time, but gradients take no time; give compute.time, steps or epochs")
+    for complain, named, entry in listed(scenario, entries, complaints):
+        check_algorithm(scenario, named, entry, rho, complain)
+
+
+def listed(
+    scenario: Scenario, entries: list[Entry], complaints: Complaints
+) -> Iterator[tuple[Callable[[str], None], AlgorithmEntry, Entry]]:
+    """The scenario's algorithms, and how to complain about each.
+
+    Args:
+        scenario: what is asked.
+        entries: the table's row of each algorithm of the scenario, in its order.
+        complaints: gets what is wrong.
+
+    Yields:
+        A function that is called with a complaint, the scenario's entry, the table's row.
+    """
+    for index, (named, entry) in enumerate(zip(scenario.algorithms, entries, strict=True)):
+        yield partial(complaints.add, f"algorithms.{index}"), named, entry
+
+
+def with_times(setting: Setting, scenario: Scenario, entries: list[Entry]) -> Setting:
+    """The same topology, weights and problem where everything takes other times.
+
+    Args:
+        setting: of one seed.
+        scenario: differs from that of the setting in network and compute only.
+        entries: the table's row of each algorithm of the scenario, in its order.
+
+    Returns:
+        A setting without a look at the data again.
+
+    Raises:
+        ScenarioError: with everything that is impossible, at once.
+    """
+    complaints = Complaints(scenario)
+    check_times(scenario, setting.seed, entries, setting.spectrum.rho, complaints)
+    complaints.raise_if_any()
+    return replace(setting, scenario=scenario)

@@ -160,7 +160,7 @@ class Plan:
             complete = False
         finally:
             progress.close()
-        return Result(
+        result = Result(
             records,
             scenario.to_plain(),
             scenario.to_yaml(),
@@ -169,6 +169,8 @@ class Plan:
             complete=complete,
             planned=len(scenario.seeds) * len(self.entries),
         )
+        result.plan = self
+        return result
 
 
 def run(

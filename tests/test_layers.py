@@ -43,6 +43,7 @@ RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 # (module, what it imports) -> why this one import may go up.
 UPWARD = {
     ("simnet.result", "simnet.report"): "Result.plot is a shorthand; who never plots never loads matplotlib",
+    ("simnet.result", "simnet.experiment"): "Result.retime is a shorthand, too",
 }
 
 # The two planes: who decides when knows no tensors, who decides what knows no clock (part -> forbidden).

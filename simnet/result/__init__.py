@@ -33,6 +33,10 @@ class Result:
         complete: whether every planned run is here (not after Ctrl-C).
         planned: how many runs were planned; by default as many as there are records.
 
+    Attributes:
+        plan: what made it, while that is in memory; `retime` then needs to read nothing again.
+        recomputed: of a retimed result, the runs whose values had to be computed anew, as ``label (seed 1)``.
+
     Example:
         >>> record = RunRecord("dpsgd", 1, "done", "", [{"step": 0, "accuracy": 0.1}], {"steps": 0})
         >>> result = Result([record], {"name": "tiny"}, "name: tiny")
@@ -60,6 +64,8 @@ class Result:
         self.class_table = None if class_table is None else _plain_table(class_table)
         self.complete = complete
         self.planned = len(self.records) if planned is None else planned
+        self.plan: Any = None
+        self.recomputed: list[str] = []
 
     @property
     def name(self) -> str:
@@ -149,6 +155,45 @@ class Result:
         if record.timeline is None:
             raise SimnetError(f"timeline: {label} was not traced; write run: {{trace: true}} in the scenario")
         return pd.DataFrame(record.timeline)
+
+    def retime(
+        self,
+        *,
+        network: Mapping[str, Any] | None = None,
+        compute: Mapping[str, Any] | None = None,
+        trace: bool | Mapping[str, Any] | None = None,
+    ) -> Result:
+        """The same runs under another clock, without taking a gradient wherever the operations turn out to be the same.
+
+        The clock runs anew, and every operation is recorded as ever; where the hash of all of them equals that of the
+        earlier run, so do the values. Where it does not (asynchronous algorithms, deadlines, losses), they are computed.
+
+        Args:
+            network: keys below ``network`` and their new values; None takes a key away.
+            compute: the same below ``compute``.
+            trace: as ``run.trace``, to see the timeline.
+
+        Returns:
+            A complete result, equal to that of a run of the changed scenario but for the wall seconds; its `recomputed`
+            says what had to be computed.
+
+        Raises:
+            ScenarioError: if the changed scenario is wrong or impossible.
+
+        Example:
+            >>> import simnet
+            >>> result = simnet.run({
+            ...     "nodes": 4, "topology": "ring", "problem": {"kind": "quadratic", "dimension": 3},
+            ...     "network": {"latency": "50 ms"}, "run": {"steps": 20, "evaluate_every": 20},
+            ...     "algorithms": [{"name": "dpsgd", "lr": 0.05}],
+            ... })
+            >>> slower = result.retime(network={"latency": "80 ms"})
+            >>> slower.metrics["time_s"].round(3).tolist(), slower.recomputed
+            ([0.0, 1.6], [])
+        """
+        from simnet.experiment.retime import retime  # noqa: PLC0415  a method for comfort, as `plot` is
+
+        return retime(self, network=network, compute=compute, trace=trace)
 
     def plot(self, metric: str | None = None, against: str = "step") -> Figure:
         """One figure: every algorithm's curve of one metric.

@@ -30,7 +30,7 @@ MARKERS = ("summary.json", "scenario.yaml")
 _OWN_FILES = {
     *MARKERS,
     *("environment.json", "metrics.csv", "models.npz", "average_model.npz", "classes.csv", "figures"),
-    *("timeline.npz", "trace.json"),
+    *("timeline.npz", "trace.json", "numbers.npz"),
 }
 _DAMAGE = (
     AttributeError,
@@ -44,6 +44,9 @@ _DAMAGE = (
     ValueError,
     YAMLError,
 )
+_GROUPS = ("average_model", "timeline", "numbers")
+"""Arrays of a run under names, in a file for each group."""
+
 _TEXTS = {"algorithm", "status", "message", "hash", "how"}
 _NUMBER_TABLES = {"final", "targets", "wall_s", "counters"}
 
@@ -136,11 +139,10 @@ def write_records(folder: Path, records: Sequence[RunRecord], head: Mapping[str,
     """
     _write_metrics(folder / "metrics.csv", records)
     models = {_run_key(record): record.models for record in records if record.models is not None}
-    averages = _of_all_runs(records, [record.average_model for record in records])
-    timelines = _of_all_runs(records, [record.timeline for record in records])
-    for file, arrays in (("models.npz", models), ("average_model.npz", averages), ("timeline.npz", timelines)):
+    groups = {name: _of_all_runs(records, [getattr(record, name) for record in records]) for name in _GROUPS}
+    for name, arrays in {"models": models, **groups}.items():
         if arrays:
-            _write_arrays(folder / file, arrays)
+            _write_arrays(folder / f"{name}.npz", arrays)
     _write_json(folder / "summary.json", {"format": FORMAT, **head, "runs": [_encoded(r.summary) for r in records]})
 
 
@@ -297,15 +299,14 @@ def _read(folder: Path) -> dict[str, Any]:
 def _read_records(folder: Path, runs: list[dict[str, Any]]) -> list[RunRecord]:
     rows = _read_metrics(folder / "metrics.csv")
     models = _read_arrays(folder / "models.npz")
-    averages = _read_groups(folder / "average_model.npz")
-    timelines = _read_groups(folder / "timeline.npz")
+    groups = {name: _read_groups(folder / f"{name}.npz") for name in _GROUPS}
     records = []
     for run in runs:
         summary = _decoded(run)
         label, seed, status, message = (summary[name] for name in ("algorithm", "seed", "status", "message"))
         record = RunRecord(label, seed, status, message, rows.get((label, seed), []), summary)
         key = _run_key(record)
-        arrays: dict[str, Any] = {"models": models, "average_model": averages, "timeline": timelines}
+        arrays: dict[str, Any] = {"models": models, **groups}
         records.append(replace(record, **{name: found.get(key) for name, found in arrays.items()}))
     return records
 

@@ -25,6 +25,7 @@ class RunRecord:
         models: the nodes' models ``[evaluations, n, D]``, if recorded.
         average_model: the final average model, parameter by parameter, if recorded.
         timeline: the columns of the simulated timeline (see `Result.timeline`), if recorded.
+        numbers: by which the algorithm decided, if it did: ``key [k]`` of each operation and ``value [k]``.
 
     Example:
         >>> record = RunRecord("dpsgd", 1, "done", "", [{"step": 0, "accuracy": 0.1}], {"steps": 0})
@@ -41,6 +42,7 @@ class RunRecord:
     models: np.ndarray | None = None
     average_model: dict[str, np.ndarray] | None = None
     timeline: dict[str, np.ndarray] | None = None
+    numbers: dict[str, np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         """Bring everything into the plain shape that survives a file."""
@@ -53,6 +55,31 @@ class RunRecord:
         return isinstance(other, RunRecord) and same(vars(self), vars(other))
 
     __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def decisions(self) -> dict[int, float]:
+        """The numbers by which the run has decided, by the key of the operation that gave them."""
+        if self.numbers is None:
+            return {}
+        return dict(zip(self.numbers["key"].tolist(), self.numbers["value"].tolist(), strict=True))
+
+
+def table_of_numbers(numbers: Mapping[int, float]) -> dict[str, np.ndarray] | None:
+    """Numbers by which a run has decided, as arrays.
+
+    Args:
+        numbers: by the key of the operation that gave them.
+
+    Returns:
+        ``key [k]`` and ``value [k]``; None if there are none.
+
+    Example:
+        >>> table_of_numbers({7: 0.5})
+        {'key': array([7]), 'value': array([0.5])}
+    """
+    if not numbers:
+        return None
+    return {"key": np.array(list(numbers), dtype=np.int64), "value": np.array(list(numbers.values()))}
 
 
 def describe_runs(records: Sequence[RunRecord]) -> str:

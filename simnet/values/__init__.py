@@ -2,6 +2,7 @@
 
 from simnet.values.executor import EagerExecutor, Executor, WaveExecutor
 from simnet.values.kernels import Kernel
+from simnet.values.recall import ForgottenError, RecallingExecutor
 from simnet.values.recorder import Recorder, SilentRecorder
 from simnet.values.vector import LEAF, ZERO, Combination, Row, Scalar, Vector
 
@@ -11,7 +12,9 @@ __all__ = [
     "Combination",
     "EagerExecutor",
     "Executor",
+    "ForgottenError",
     "Kernel",
+    "RecallingExecutor",
     "Recorder",
     "Row",
     "Scalar",

@@ -35,6 +35,7 @@ class Executor(Protocol):
         gradients: how many mini-batch gradients have been computed.
         gradient_calls: in how many batched calls.
         seconds: real time spent in `compute`.
+        numbers: what algorithms have asked for, by the key of the operation.
     """
 
     eager: bool
@@ -42,6 +43,7 @@ class Executor(Protocol):
     gradients: int
     gradient_calls: int
     seconds: float
+    numbers: dict[int, float]
 
     def store(self, models_ND: torch.Tensor) -> list[int]:
         """Keeps rows that were not computed here: the initial models.
@@ -67,6 +69,14 @@ class Executor(Protocol):
 
         Args:
             rows: B of them.
+        """
+        ...
+
+    def number(self, scalar: Scalar) -> float:
+        """One number, now, for a decision; it is kept in `numbers`.
+
+        Args:
+            scalar: the operation that gives it.
         """
         ...
 
@@ -103,11 +113,18 @@ class WaveExecutor:
         self.gradients = 0
         self.gradient_calls = 0
         self.seconds = 0.0
+        self.numbers: dict[int, float] = {}
 
     @property
     def peak_rows(self) -> int:
         """The largest number of rows that were alive at once."""
         return self.arena.peak_rows
+
+    def number(self, scalar: Scalar) -> float:
+        """One number, now."""
+        self.compute([scalar])
+        self.numbers[scalar.key] = scalar.value
+        return scalar.value
 
     def close(self) -> None:
         """Gives the arena's memory back."""
@@ -191,8 +208,15 @@ class EagerExecutor:
         self.gradients = 0
         self.gradient_calls = 0
         self.seconds = 0.0
+        self.numbers: dict[int, float] = {}
         self.peak_rows = 0
         self.count = 0
+
+    def number(self, scalar: Scalar) -> float:
+        """One number, now."""
+        self.compute([scalar])
+        self.numbers[scalar.key] = scalar.value
+        return scalar.value
 
     def close(self) -> None:
         """Gives the memory back."""

@@ -162,9 +162,9 @@ class Recorder:
         Args:
             scalar: what `measure` gave.
         """
-        self.executor.compute([scalar])
-        self.log += b"N%d" % scalar.key + struct_pack("<d", scalar.value)
-        return scalar.value
+        value = self.executor.number(scalar)
+        self.log += b"N%d" % scalar.key + struct_pack("<d", value)
+        return value
 
     def _key(self) -> int:
         key = self.next_key

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PENDING: Final = -1
 QUEUED: Final = -2
+ELSEWHERE: Final = -3
 LEAF: Final = 1 << 62
 """Keys of initial models begin here, and those of operations end before."""
 
@@ -91,7 +92,7 @@ class Operation:
         constants: numbers that belong to this operation alone (weights, random keys; a gradient's sample ids as bytes).
         key: ``node << 40 | count``: which node recorded it, as which of its operations.
         level: where it stands in the canonical order of waves (see `CHEAP_BITS`).
-        slot: where its result lies; `PENDING` or `QUEUED` until it is computed.
+        slot: where its result lies; `PENDING` or `QUEUED` until it is computed, `ELSEWHERE` if an earlier run computed it.
     """
 
     __slots__ = ("constants", "inputs", "kernel", "key", "level", "slot")

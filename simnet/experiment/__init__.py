@@ -1,0 +1,1 @@
+"""Many runs: other clocks for the same values, sweeps, expectations, baselines."""
