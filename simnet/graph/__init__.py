@@ -7,7 +7,7 @@ from simnet.graph.equitopo import equi_dynamic, equi_static
 from simnet.graph.explicit import read_matrix, topology_of
 from simnet.graph.finite_time import base_graph, hyper_hypercube, one_peer_exponential
 from simnet.graph.links import Weights
-from simnet.graph.matcha import matcha
+from simnet.graph.matchings import matcha
 from simnet.graph.mixing import (
     MIXINGS,
     best_constant,

@@ -11,7 +11,7 @@ from simnet.errors import ParameterError
 from simnet.graph.equitopo import equi_dynamic, equi_static
 from simnet.graph.finite_time import base_graph, hyper_hypercube, one_peer_exponential
 from simnet.graph.links import TOLERANCE, Weights
-from simnet.graph.matcha import matcha
+from simnet.graph.matchings import matcha
 from simnet.graph.mixing import MixingSpec, build_mixing, slack
 from simnet.graph.over_time import GraphSequence, graph_of
 from simnet.graph.steps import epidemic, moving_lattice, random_matching, sequence
