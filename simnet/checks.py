@@ -11,7 +11,7 @@ from simnet.clock.pace import longitudes
 from simnet.clock.varying import link_parameters
 from simnet.complaints import Complaints
 from simnet.errors import ParameterError
-from simnet.graph import GraphSequence, Weights, is_column_stochastic, is_doubly_stochastic
+from simnet.graph import GraphSequence, Weights, is_column_stochastic, is_doubly_stochastic, smallest_eigenvalue
 from simnet.scenario import AlgorithmEntry, Constant, Deadline, Scenario, is_fatal
 from simnet.scenario import Compute as ComputeSpec
 from simnet.scenario import Network as NetworkSpec
@@ -74,6 +74,8 @@ def check_algorithm(
         entry.check(named.parameters, rho)
     except ParameterError as error:
         complain(str(error))
+    if entry.linearizes and getattr(scenario.problem, "l2", None):
+        complain(f"{named.label} needs a loss of the model's outputs alone, but problem.l2 is not 0; set it to 0")
     wait = named.wait or scenario.run.wait
     rule = "deadline" if isinstance(wait, Deadline) else wait
     if not entry.asynchronous and not entry.pooled and rule not in entry.tolerates:
@@ -144,6 +146,29 @@ def drops(scenario: Scenario) -> bool:
     """
     loss = scenario.network.loss if scenario.network else None
     return loss is not None and loss.then == "drop"
+
+
+def eigenvalue_notes(scenario: Scenario, entries: list[Entry], weights: Weights) -> list[str]:
+    """Tells of algorithms that diverge with this mixing matrix, however small the learning rate is.
+
+    Args:
+        scenario: what is asked.
+        entries: the table's row of each algorithm of the scenario.
+        weights: the mixing matrix, ``[n, n]``.
+
+    Returns:
+        One sentence for each such algorithm.
+    """
+    pairs = list(zip(scenario.algorithms, entries, strict=True))
+    if all(entry.lowest_eigenvalue <= -1 for entry in entries):
+        return []
+    lowest = smallest_eigenvalue(weights)
+    return [
+        f"{named.label}: the smallest eigenvalue of the mixing matrix is {lowest:.4g}; {entry.name} needs more than "
+        f"{entry.lowest_eigenvalue:.4g}, or it diverges, however small lr is; use mixing: {{kind: lazy}}"
+        for named, entry in pairs
+        if lowest is not None and -1 < entry.lowest_eigenvalue >= lowest - 1e-9
+    ]
 
 
 def ideal_notes(scenario: Scenario) -> list[str]:

@@ -9,6 +9,7 @@ from time import perf_counter
 import numpy as np
 import torch
 
+from simnet.insight import Insight
 from simnet.metrics import METRICS, VALUES
 from simnet.observer import Snapshot
 from simnet.result import RunRecord
@@ -29,6 +30,7 @@ class Evaluations:
         steps_per_epoch: mini-batches in one pass over a node's data, mean over the nodes.
         keep_models: whether every evaluation's models are kept, [n, D] each.
         num_workers: nodes over which the idle share is a mean.
+        insight: measures the metrics on request, if there are any.
     """
 
     setting: Setting
@@ -36,6 +38,7 @@ class Evaluations:
     steps_per_epoch: float
     keep_models: bool
     num_workers: int
+    insight: Insight | None
 
     def __post_init__(self) -> None:
         self.rows: list[dict[str, float]] = []
@@ -54,14 +57,16 @@ class Evaluations:
             Whether the run may go on; False once it has diverged.
         """
         start = perf_counter()
-        all_ND = models_ND = self.executor.read(snapshot.models())
+        all_ND = models_ND = self.executor.read(snapshot.models()).clone()  # aligned: sums are the same wherever rows lie
         if snapshot.absent:
             models_ND = all_ND[snapshot.present]
         self.average_D = models_ND.mean(dim=0)
         values = {**self.setting.problem.evaluate(models_ND), "consensus_distance": consensus_distance(models_ND)}
+        if self.insight is not None:
+            values |= self.insight.measure(snapshot, models_ND)
         self._add(snapshot, values)
         if self.keep_models:
-            self.models.append(all_ND.cpu().numpy().copy())
+            self.models.append(all_ND.cpu().numpy())
         self.message = divergence(self.rows)
         self.seconds += perf_counter() - start
         return not self.message
@@ -109,17 +114,30 @@ class RecalledEvaluations(Evaluations):
     def evaluate(self, snapshot: Snapshot) -> bool:
         """Adds one row with the values that the earlier run found at this step.
 
-        Raises:
-            ForgottenError: if it did not evaluate there.
+        Args:
+            snapshot: all nodes; their models are not looked at.
+
+        Returns:
+            Whether the run may go on.
         """
         if snapshot.step not in self.found:
-            raise ForgottenError(f"step {snapshot.step}")
+            return self._evaluate_unknown(snapshot)
         index, row = self.found[snapshot.step]
         self._add(snapshot, {name: value for name, value in row.items() if name in VALUES})
         if self.memory.models is not None:
             self.models.append(self.memory.models[index])
         self.message = divergence(self.rows)
         return not self.message
+
+    def _evaluate_unknown(self, snapshot: Snapshot) -> bool:
+        raise ForgottenError(f"step {snapshot.step}")
+
+
+class ResumedEvaluations(RecalledEvaluations):
+    """Evaluations that are recalled up to a checkpoint, and computed from there on."""
+
+    def _evaluate_unknown(self, snapshot: Snapshot) -> bool:
+        return Evaluations.evaluate(self, snapshot)
 
 
 def consensus_distance(models_ND: torch.Tensor) -> float:

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
-from hashlib import blake2b
 from math import ceil, inf
 from time import perf_counter
-from typing import Any, Literal, cast
+from typing import Literal, cast
 from weakref import WeakValueDictionary
 
 import numpy as np
 
-from simnet.accounting import describe_path, time_of_nodes
+from simnet.account import Account
 from simnet.algorithms import Entry
+from simnet.checkpoint import Keeper
 from simnet.clock import Clock, Machine, Process, Program, Timeline, build_network
 from simnet.clock.varying import link_parameters
-from simnet.environment import code_version
-from simnet.errors import AlgorithmError, SimnetError, StalledError
-from simnet.evaluation import Evaluations, RecalledEvaluations, reached
+from simnet.errors import AlgorithmError, OutputError, SimnetError, StalledError
+from simnet.evaluation import Evaluations, RecalledEvaluations, ResumedEvaluations
+from simnet.insight import insight_for
 from simnet.membership import Lifecycle, MembershipObserver, MortalNode, mortal
-from simnet.metrics import METRICS
 from simnet.node import Node
 from simnet.node_kinds import SilentNode, node_maker
 from simnet.observer import Budget, Observer
 from simnet.progress import Progress
 from simnet.result import RunRecord, Status
-from simnet.result.record import table_of_numbers
 from simnet.scenario import AlgorithmEntry, Deadline
 from simnet.setting import Setting
 from simnet.streams import stream, stream_key
@@ -39,6 +38,7 @@ from simnet.values import (
     ForgottenError,
     RecallingExecutor,
     Recorder,
+    ResumableExecutor,
     Row,
     SilentRecorder,
     WaveExecutor,
@@ -57,7 +57,7 @@ the last waves before each computation half empty, so it should come seldom (n =
 MEMORY_BUDGET = 2 << 30
 """Bytes that one batched call may take, roughly; larger waves are split."""
 
-class Run:
+class Run(Account):
     """Assembles the two planes for one algorithm and lets the clock run.
 
     Args:
@@ -67,6 +67,7 @@ class Run:
         executor: ``deferred``, ``eager``, or ``off`` (the clock alone).
         progress: is told how far the run has come.
         memory: the record of an earlier run whose values are not to be computed again.
+        keeper: keeps its state now and then, and knows where to go on.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Run:
         executor: ExecutorName,
         progress: Progress,
         memory: RunRecord | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self.setting = setting = setting.pooled if entry.pooled else setting
         self.named = named
@@ -88,10 +90,17 @@ class Run:
         self.memory = memory
         if memory is not None:
             self.executor = RecallingExecutor(problem, max_batch, memory.decisions)
+        if keeper is not None:
+            self.executor = ResumableExecutor(problem, max_batch, keeper.memory.decisions, keeper.state is None)
         self.is_silent = executor == "off"
         steps_per_epoch = float(np.mean([problem.epoch_length(i) for i in range(setting.num_nodes)]))
-        facts = (setting, self.executor, steps_per_epoch, setting.scenario.record.models, setting.num_nodes)
+        silent = self.is_silent or memory is not None
+        self.insight = None if silent else insight_for(setting, self.executor, named.parameters)
+        keep_models = setting.scenario.record.models
+        facts = (setting, self.executor, steps_per_epoch, keep_models, setting.num_nodes, self.insight)
         self.evaluations = Evaluations(*facts) if memory is None else RecalledEvaluations(*facts, memory)
+        if keeper is not None:
+            self.evaluations = ResumedEvaluations(*facts, keeper.memory)
         wait = named.wait or setting.scenario.run.wait
         self.wait = wait.deadline if isinstance(wait, Deadline) else wait
         is_asynchronous = entry.asynchronous or (self.wait == "none" and not entry.pooled)
@@ -101,12 +110,15 @@ class Run:
         self.outages = None if entry.pooled else setting.outages
         observer_type = Observer if self.outages is None else MembershipObserver
         self.observer = observer_type(
-            budget=budget_of(setting, steps_per_epoch, is_asynchronous),
+            budget=replace(
+                budget_of(setting, steps_per_epoch, is_asynchronous), checkpoint_every=keeper.every if keeper else inf
+            ),
             asynchronous=is_asynchronous,
             executor=self.executor,
             evaluate=self.evaluations.note if self.is_silent else self.evaluations.evaluate,
             advance=progress.advance,
             stop=self.clock.stop,
+            keep=partial(keeper.keep, self) if keeper else lambda _: None,
         )
         self.machines: list[Machine] = []
         self.nodes: list[Node] = []
@@ -134,7 +146,7 @@ class Run:
         self.progress.advance(self.observer.total_steps / len(self.nodes), self.clock.now)
         if self.evaluations.message:
             status, message = "diverged", self.evaluations.message
-        record = self._record(status, message, perf_counter() - start)
+        record = self.record(status, message, perf_counter() - start)
         self.executor.close()
         if self.memory is not None and record.summary["hash"] != self.memory.summary["hash"]:
             raise ForgottenError("hash")
@@ -156,6 +168,8 @@ class Run:
         models = self._initial_rows()
         shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
         node_type, recorder_type = (SilentNode, SilentRecorder) if self.is_silent else (Node, Recorder)
+        if self.insight is not None:
+            node_type = self.insight.watched(node_type)
         if self.outages is not None:
             node_type = mortal(node_type)
         make_node = node_maker(node_type, setting.compute, setting.places_over_time)
@@ -163,7 +177,7 @@ class Run:
             draws = setting.problem.draws(i, setting.seed)
             node = make_node(
                 *(i, self.clock, network, self.machines),
-                surroundings=setting.surroundings(i, self.wait),
+                surroundings=setting.surroundings(i, self.wait, self.entry.uses_tree),
                 recorder=recorder_type(i, self.executor, draws, shared),
                 model=models[i],
                 compute_times=times[i],
@@ -185,7 +199,7 @@ class Run:
         if server is not None:
             machine = Machine(setting.num_nodes, self.clock, network, self.machines)
             self.machines.append(machine)
-            self.processes.append(self._process(machine, server(machine)))
+            self.processes.append(self._process(machine, server(machine, self._shared_key)))
             self.observer.extra_machines.append(machine)
 
     def _process(self, machine: Machine, program: Program) -> Process:
@@ -199,6 +213,8 @@ class Run:
             return [SilentRecorder.only] * self.setting.num_nodes
         slots = self.executor.store(self.setting.initial_models)
         rows = [Row.leaf(slot, LEAF + i, self.executor.freed) for i, slot in enumerate(slots)]
+        if isinstance(self.executor, ResumableExecutor):
+            self.executor.track(rows)
         return rows * self.setting.num_nodes if len(rows) == 1 else rows
 
     def _shared_key(self, *names: int | str) -> int:
@@ -223,7 +239,7 @@ class Run:
 
     def _explained(self, error: Exception) -> Exception:
         """An error in an algorithm's own code, told in one sentence that says where; any other as it is."""
-        if isinstance(error, ForgottenError):
+        if isinstance(error, ForgottenError | OutputError):
             return error
         failed = [i for i, process in enumerate(self.processes) if process.error is error]
         if not failed:
@@ -249,88 +265,6 @@ class Run:
     def _is_waiting(self, machine: Machine) -> bool:
         return bool(machine.awaited()) or self.processes[machine.id].is_alive
 
-    def _record(self, status: Status, message: str, wall_s: float) -> RunRecord:
-        evaluations, scenario = self.evaluations, self.setting.scenario
-        last = evaluations.rows[-1] if evaluations.rows else {}
-        average = None
-        if scenario.record.average_model and evaluations.average_D is not None:
-            state = self.setting.problem.state_dict(evaluations.average_D)
-            average = {name: tensor.cpu().numpy() for name, tensor in state.items()}
-        elif self.memory is not None:
-            average = self.memory.average_model
-        return RunRecord(
-            algorithm=self.named.label,
-            seed=self.setting.seed,
-            status=status,
-            message=message,
-            metrics=evaluations.rows,
-            summary=self._summary(last, wall_s),
-            models=np.stack(evaluations.models) if evaluations.models else None,
-            average_model=average,
-            timeline=None if self.timeline is None else self._table_of(self.timeline),
-            numbers=table_of_numbers(self.executor.numbers),
-        )
-
-    def _table_of(self, timeline: Timeline) -> dict[str, np.ndarray]:
-        for node, downtime in (self.outages.nodes if self.outages else {}).items():
-            for spell in downtime.between(0.0, self.clock.now):
-                timeline.down(node, spell.start, spell.end, f"state: {spell.state}" if spell.end < inf else "gone")
-        return timeline.table()
-
-    def _summary(self, last: Mapping[str, float], wall_s: float) -> dict[str, Any]:
-        executor, evaluations, spectrum = self.executor, self.evaluations, self.setting.spectrum
-        counters = {
-            "dropped_messages": sum(machine.dropped_messages for machine in self.machines),
-            **self.network.counters(),
-            **self.observer.counters,
-        }
-        batches = {
-            "mean_gradient_batch": executor.gradients / max(1, executor.gradient_calls),
-            "peak_arena_rows": executor.peak_rows,
-        }
-        if self.memory is not None:
-            counters |= {name: self.memory.summary["counters"][name] for name in self.observer.counters}
-            batches = {name: self.memory.summary[name] for name in batches}
-        return {
-            "steps": last.get("step", 0),
-            "epochs": last.get("epoch", 0.0),
-            "time_s": last.get("time_s", 0.0),
-            "bits_sent": last.get("bits_sent", 0.0),
-            "gradients": last.get("gradients", 0),
-            "messages": sum(machine.messages_sent for machine in self.machines),
-            "final": {name: value for name, value in last.items() if name in METRICS},
-            "targets": {name: reached(evaluations.rows, name, value) for name, value in self._targets().items()},
-            "idle_share": last.get("idle_share", 0.0),
-            **batches,
-            "spectrum": {"rho": spectrum.rho, "gap": spectrum.gap, "how": spectrum.how},
-            "wall_s": {
-                "total": wall_s,
-                "clock": wall_s - executor.seconds - evaluations.seconds,
-                "values": executor.seconds,
-                "evaluation": evaluations.seconds,
-            },
-            "nodes": time_of_nodes(self.nodes, self.clock.now),
-            "critical_path": describe_path(self.machines),
-            "counters": counters,
-            "hash": self._hash(),
-        }
-
-    def _targets(self) -> Mapping[str, float]:
-        targets: Mapping[str, float] = self.setting.scenario.targets
-        return targets
-
-    def _hash(self) -> str:
-        """Identifies the values of the run: every node's operations, and what they start from."""
-        setting, scenario = self.setting, self.setting.scenario
-        digest = blake2b(digest_size=16)
-        start = setting.initial_models.cpu().numpy().tobytes()
-        facts = (setting.seed, scenario.dtype, scenario.threads, setting.device.type)
-        for part in (repr(facts).encode(), setting.problem.fingerprint(), start, code_version().encode()):
-            digest.update(part)
-        for node in self.nodes:
-            digest.update(node.digest())
-        return digest.hexdigest()
-
 
 def budget_of(setting: Setting, steps_per_epoch: float, is_asynchronous: bool) -> Budget:
     """When the scenario says that a run ends.
@@ -347,12 +281,13 @@ def budget_of(setting: Setting, steps_per_epoch: float, is_asynchronous: bool) -
     steps = inf if run.steps is None else run.steps
     kind = "asynchronous" if is_asynchronous else "synchronous"
     epochs = inf if run.epochs is None else max(1, ceil(run.epochs * steps_per_epoch - 1e-9))
+    room = MEMORY_BUDGET // setting.problem.num_parameters
     return Budget(
         steps=min(steps, epochs),
         simulated_s=inf if run.simulated_time is None else run.simulated_time,
         evaluate_every=run.evaluate_every or 10,
         compute_every=max(1, NODE_STEPS_AT_ONCE[kind] // setting.num_nodes),
-        most_snapshots=max(1, MEMORY_BUDGET // (8 * setting.num_nodes * setting.problem.num_parameters)),
+        most_snapshots=1 if setting.scenario.record.metrics else max(1, room // (8 * setting.num_nodes)),
     )
 
 

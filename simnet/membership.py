@@ -19,7 +19,7 @@ from simnet.clock import Clock, ComputeEvent, Process, Program
 from simnet.clock.causes import after
 from simnet.clock.clock import DEADLINE, START
 from simnet.clock.downtime import Downtime, Spell
-from simnet.clock.events import Message
+from simnet.clock.events import Message, Receipt
 from simnet.clock.outages import Outages
 from simnet.node import Node
 from simnet.observer import Observer, Snapshot
@@ -147,6 +147,33 @@ class MortalNode(Node):
         ahead = [spell for spell in self.downtime.between(until, self.busy_until) if not spell.is_fatal]
         down = sum(max(0.0, min(spell.end, self.busy_until) - max(spell.start, until)) for spell in ahead)
         return super().computed_s(until) + down
+
+    def fetch(self, neighbor: int) -> Receipt:
+        """Asks a neighbor for its model and step, to begin anew from them.
+
+        Args:
+            neighbor: who is asked.
+
+        Returns:
+            An event to yield; its value is ``(model, step)``, or None if the neighbor is gone.
+        """
+        return self._ask(neighbor, None, self.number_bits, None, self.machines[neighbor].fetched)
+
+    def fetched(self, question: Message) -> None:
+        """Answers a `fetch` with model and step.
+
+        Args:
+            question: from whom.
+        """
+        if self.is_absent:
+            super().fetched(question)
+            return
+        before, sent = question.origin
+        chain = after(before, sent, self.clock.now, question.sender, self.id)
+        asker = self.machines[question.sender]
+        self._dispatch(
+            self._link(asker.id), (self.x, self.step), question.tag, self.vector_bits, asker.replied, chain
+        )
 
     def down_s(self, until: float) -> float:
         """How long this node has been down, or not there.
@@ -278,7 +305,7 @@ class Lifecycle:
         self.processes[node.id] = Process(self.clock, self.followed(node, self._new_life(node, spell.state)))
         self._await_crash(node, spell.end)
 
-    def _new_life(self, node: Node, state: str) -> Program:
+    def _new_life(self, node: MortalNode, state: str) -> Program:
         """Finds a model and a step to go on from, joins, and runs the program."""
         model, step = self.initial_models[node.id], self.observer.furthest_step()
         if state == "neighbor":

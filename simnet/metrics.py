@@ -22,6 +22,7 @@ class Metric:
         better: which end is the good one, ``None`` where neither is.
         log: whether a figure's axis is logarithmic.
         is_share: whether the number lies between 0 and 1 and reads best in per cent.
+        on_request: whether it is measured only where the scenario's ``record: {metrics: [...]}`` names it.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Metric:
     better: Literal["min", "max"] | None
     log: bool = False
     is_share: bool = False
+    on_request: bool = False
 
     def reaches(self, value: float, target: float) -> bool:
         """Whether this value is at the target or on its good side (where neither side is: not above it).
@@ -64,6 +66,37 @@ class Axis:
     unit: str
     description: str
 
+
+def _asked(name: str, label: str, description: str, better: Literal["min", "max"] | None = "min") -> Metric:
+    return Metric(name, label, description, better, log=True, on_request=True)
+
+
+ON_REQUEST = (
+    _asked(
+        "critical_consensus_distance",
+        "critical consensus distance",
+        "below it, D-SGD is as fast as SGD: sqrt(lr sigma^2 / (L n) + ||grad f(x_bar)||^2 / (8 L^2))",
+        None,
+    ),
+    _asked("gradient_noise", "gradient noise", "sigma, root mean square over nodes of ||g_i - grad f_i|| at x_bar"),
+    _asked("smoothness", "smoothness", "L, largest curvature of any f_i (where it is not known: at x_bar, estimated)", None),
+    _asked(
+        "gradient_diversity",
+        "gradient diversity",
+        "sum_i ||grad f_i||^2 / ||sum_i grad f_i||^2 at x_bar; 1/n if all nodes are alike",
+        None,
+    ),
+    _asked("heterogeneity", "heterogeneity", "sqrt(mean_i ||grad f_i - grad f||^2) at x_bar"),
+    _asked("layer_variance", "variance of layer norms", "variance over nodes of ||layer||, before averaging, mean over layers"),
+    _asked("layer_gini", "Gini index of layer norms", "Gini index over nodes of ||layer||, before averaging, mean over layers"),
+    _asked("tracker_error", "tracker error", "sqrt(mean_i ||y_i - mean_j g_j||^2), of algorithms with a tracker y"),
+    _asked("tracker_drift", "drift of the trackers", "||mean_i y_i - mean_i g_i||, of algorithms with a tracker y"),
+    _asked("replica_mismatch", "replica mismatch", "largest ||xhat_ij - xhat_jj||, of algorithms with replicas"),
+    _asked("model_staleness", "staleness of messages", "steps between sending and use, mean so far, where nobody waits"),
+    _asked("gradient_staleness", "staleness of gradients", "changes of the model between taking and using, mean so far"),
+    _asked("wrap_violations", "wrap violations", "numbers recovered wrong so far, of modulo quantization"),
+)
+"""What costs more than the rest, or concerns few algorithms."""
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -104,6 +137,7 @@ METRICS: dict[str, Metric] = {
             "min",
             is_share=True,
         ),
+        *ON_REQUEST,
     )
 }
 

@@ -20,19 +20,26 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from simnet.clock import ComputeEvent, Machine, Payload, Program, Receipt
-from simnet.clock.causes import after
-from simnet.clock.events import Message
+from simnet.clock import ComputeEvent, Payload, Program, Receipt
 from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
+from simnet.graph import Branch
+from simnet.node_values import Calculator
 from simnet.surroundings import Place, Surroundings
-from simnet.values import ZERO, Combination, Kernel, Recorder, Row, Scalar, Vector
+from simnet.values import IDLE, NOTHING_SHOWN, ZERO, Combination, Recorder, Row, Scalar, Shown, Vector
+from simnet.values.on_data import OnData
 
 __all__ = ["Node", "Payload", "Program", "StepObserver"]
 
 
 class StepObserver(Protocol):
-    """Who decides how many steps there are, and looks at a node when it has completed one."""
+    """Who decides how many steps there are, and looks at a node when it has completed one.
+
+    Attributes:
+        last_step: how many steps a node does; infinite if only time counts.
+    """
+
+    last_step: float
 
     def wants_step(self, node: Node) -> bool:
         """Whether the node should do one more step.
@@ -51,7 +58,7 @@ class StepObserver(Protocol):
         ...
 
 
-class Node(Machine):
+class Node(Calculator):
     """One simulated machine with data and a model.
 
     Args:
@@ -73,12 +80,17 @@ class Node(Machine):
         vector_bits, number_bits: what a model, and one number, take on the wire in full precision.
         self_weight, weights: its row of the mixing matrix: of itself, and of each neighbor in their order.
         listener_weights: its column of the mixing matrix: the weight that each listener gives to it, in their order.
+        mini_batch: how many samples it has, and outputs for each; 0 outputs where the loss is not a function of them alone.
         layers: the shapes of the model's tensors, in the order in which they lie in a flat vector.
+        starts_alike: whether all nodes begin with the same model.
         rng: this node's own random numbers.
         shared_key: the function ``(*names) -> int``: a random key that is the same at all nodes for the same names.
         answer: set it to the function ``(asker, payload) -> payload`` that answers questions.
         rho: ``||W - J||_2`` of the mixing matrix, for algorithms that tune themselves; None if it was not computed.
+        shown: what it has shown, as far as anybody has asked for it.
     """
+
+    shown: Shown = NOTHING_SHOWN
 
     def __init__(
         self,
@@ -96,7 +108,10 @@ class Node(Machine):
         self.acquaintances = surroundings.acquaintances
         self.may_ask = surroundings.may_ask
         self.rho = surroundings.rho
+        self._branch = surroundings.branch
         self.layers = surroundings.layers
+        self.starts_alike = surroundings.starts_alike
+        self.mini_batch = surroundings.mini_batch
         self.vector_bits = surroundings.vector_bits
         self.number_bits = surroundings.number_bits
         self.rng = rng
@@ -136,6 +151,17 @@ class Node(Machine):
             raise AlgorithmError("changes its model while its own atomic question is without reply")
         self._x = self._recorder.row(vector, b"X")
 
+    @property
+    def branch(self) -> Branch:
+        """The node's place in a spanning tree of the topology: its parent, its children, the height of the tree.
+
+        Raises:
+            AlgorithmError: if the algorithm's row in the table does not say that it uses one.
+        """
+        if self._branch is None:
+            raise AlgorithmError("uses node.branch, but its row does not say uses_tree=True")
+        return self._branch
+
     def steps(self) -> Iterator[int]:
         """The node's steps 0, 1, 2, ... until the run's budget of steps or epochs ends."""
         observer = self._observer
@@ -143,6 +169,11 @@ class Node(Machine):
             yield self.step
             self.step += 1
             observer.completed(self)
+
+    @property
+    def is_last_step(self) -> bool:
+        """Whether the run's budget of steps or epochs ends with this step; never, where only simulated time ends it."""
+        return self.step + 1 >= self._observer.last_step
 
     def gradient(self, x: Vector) -> ComputeEvent:
         """Starts a mini-batch gradient at `x`; a node computes one after the other.
@@ -219,62 +250,6 @@ class Node(Machine):
         own = own if isinstance(own, Row) else self._recorder.row(own)
         return Combination((own, *[received[j] for j in neighbors]), weights)  # type: ignore[arg-type]  # sent as rows
 
-    @property
-    def zeros(self) -> Vector:
-        """The zero vector."""
-        return ZERO
-
-    def keep(self, vector: Vector) -> Row:
-        """The vector as one row: for what is carried from step to step, which would otherwise grow into a long sum.
-
-        Args:
-            vector: a sum of vectors, ``[D]``.
-
-        Returns:
-            The same vector, as a row.
-        """
-        return self._recorder.row(vector)
-
-    def apply(self, kernel: Kernel, *vectors: Vector, constants: tuple[float, ...] = ()) -> Row:
-        """A row kernel applied to vectors.
-
-        Args:
-            kernel: a pure function of batches of rows (see `simnet.values.Kernel`); a frozen dataclass.
-            vectors: its inputs, ``[D]`` each.
-            constants: numbers of this one call: a random key, a scale.
-
-        Returns:
-            The result, ``[D]``, deferred like everything.
-        """
-        return self._recorder.apply(kernel, *vectors, constants=constants)
-
-    def same_for_all(self, vector: Vector) -> Row:
-        """A sum that every node arrives at, such as an all-reduced mean: computed once, whoever asks for it.
-
-        Args:
-            vector: the sum, in whatever order each node has its terms.
-
-        Returns:
-            One row for all nodes.
-        """
-        return self._recorder.shared(vector)
-
-    def random_key(self) -> int:
-        """A random key of this node alone, for a kernel that rounds or chooses at random."""
-        return int(self.rng.integers(1 << 62))
-
-    def measure(self, kernel: Kernel, *vectors: Vector) -> Scalar:
-        """A deferred number out of vectors, for `number` or `tally`.
-
-        Args:
-            kernel: a kernel that reduces each row to a number.
-            vectors: its inputs, ``[D]`` each.
-
-        Returns:
-            The number, deferred.
-        """
-        return self._recorder.measure(kernel, *vectors)
-
     def number(self, scalar: Scalar) -> Receipt:
         """A deferred number as a float, for a decision that depends on the data; it makes the executor run.
 
@@ -288,6 +263,37 @@ class Node(Machine):
         receipt.complete(self._recorder.number(scalar))
         return receipt
 
+    def draw(self) -> bytes:
+        """The next mini-batch: sample ids, for `on_data` here or at other nodes; no gradient will take it."""
+        return self._recorder.draw()
+
+    def work(self, num_gradients: int) -> ComputeEvent:
+        """Computes something else, for as long as so many mini-batch gradients take, one after the other.
+
+        Args:
+            num_gradients: at least 1; they count as gradients.
+
+        Returns:
+            An event to yield, without a value.
+        """
+        recorder, self._recorder = self._recorder, IDLE
+        events = [self.gradient(ZERO) for _ in range(num_gradients)]
+        self._recorder = recorder
+        return events[-1]
+
+    def on_data(self, kernel: OnData, *vectors: Vector, samples: bytes = b"") -> Row:
+        """What the problem computes, beside the gradient, of samples; by default those that the next gradient takes.
+
+        Args:
+            kernel: says what: `MiniBatchLoss`, `Distillation`, `TangentEvolution`. It takes no time (see `work`).
+            vectors: its inputs, ``[D]`` each.
+            samples: mini-batches that `draw` gave, joined.
+
+        Returns:
+            The result, ``[D]``, deferred.
+        """
+        return self._recorder.on_data(kernel, *vectors, samples=samples)
+
     def tally(self, name: str, scalar: Scalar) -> None:
         """Adds a deferred number to one of the run's counters, which the summary reports.
 
@@ -297,32 +303,14 @@ class Node(Machine):
         """
         self.tallies.append((self.step, name, scalar))
 
-    def fetch(self, neighbor: int) -> Receipt:
-        """Asks a neighbor for its model and step, to begin anew from them.
+    def show(self, name: str, vector: Vector, of: int | None = None) -> None:
+        """Shows observers a vector that is not the model; each evaluation sees what was shown last. Costs nothing unasked.
 
         Args:
-            neighbor: who is asked.
-
-        Returns:
-            An event to yield; its value is ``(model, step)``, or None if the neighbor is gone.
+            name: ``tracker``, ``tracked``, ``unmixed``, ``replica`` (see `simnet.insight.SHOWN`).
+            vector: of few terms (see `keep`), ``[D]``.
+            of: whose replica it is; that of the node itself is what the others' should equal.
         """
-        return self._ask(neighbor, None, self.number_bits, None, self.machines[neighbor].fetched)
-
-    def fetched(self, question: Message) -> None:
-        """Answers a `fetch` with model and step.
-
-        Args:
-            question: from whom.
-        """
-        if self.is_absent:
-            super().fetched(question)
-            return
-        before, sent = question.origin
-        chain = after(before, sent, self.clock.now, question.sender, self.id)
-        asker = self.machines[question.sender]
-        self._dispatch(
-            self._link(asker.id), (self.x, self.step), question.tag, self.vector_bits, asker.replied, chain
-        )
 
     def down_s(self, until: float) -> float:
         """How long this node has been down, or not there.

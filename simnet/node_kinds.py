@@ -1,10 +1,11 @@
-"""Other kinds of nodes: whose neighbors or speed vary, who take time to compress and mix, whose values are switched off.
+"""Other kinds of nodes: whose neighbors or speed vary, who take time to mix, who are watched, who have no values.
 
 Chosen when a run is assembled, so that all other runs pay nothing for them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from math import inf
@@ -180,6 +181,99 @@ class ChargedNode(Node):
         """As of any node; a cost for each number of the result."""
         self.charge(self._compress_s)
         return super().apply(kernel, *vectors, constants=constants)
+
+
+class WatchedGradient(ComputeEvent):
+    """A gradient that notes, when it is first used, how often the model has changed since it was taken.
+
+    Args:
+        node: whose it is.
+        event: the same gradient without a watch.
+    """
+
+    __slots__ = ("is_used", "node", "taken_at")
+
+    def __init__(self, node: WatchedNode, event: ComputeEvent) -> None:
+        super().__init__(node, event.start, event.end, event._value)
+        self.node = node
+        self.taken_at = node.changes
+        self.is_used = False
+
+    @property
+    def value(self) -> Any:
+        """The gradient, as of any `ComputeEvent`."""
+        value = super().value
+        if not self.is_used:
+            self.is_used = True
+            self.node.ages["gradients"][self.node.changes - self.taken_at] += 1
+        return value
+
+
+class WatchedNode(Node):
+    """A node that keeps what it shows, and counts how old what it uses is.
+
+    The age of a gradient is how often this node's model was assigned between taking it and reading its `value`. The age of
+    a message is this node's step when it uses it, less the sender's step when it was sent, which is negative if the sender
+    is ahead; messages that an algorithm awaits by their tag have the age that the algorithm says, and are not counted.
+
+    Args:
+        machine: as of `Node`.
+        arguments: as of `Node`.
+
+    Attributes:
+        visible: the names of the vectors that somebody wants to see.
+        ages: ``models`` and ``gradients``: age -> how often; common to all nodes of a run.
+        changes: how often the model was assigned.
+    """
+
+    visible: frozenset[str] = frozenset()
+    ages: Mapping[str, Counter[int]]
+
+    def __init__(self, *machine: Any, **arguments: Any) -> None:
+        super().__init__(*machine, **arguments)
+        self.changes = 0
+        self._steps_of_mail: list[int] = []
+
+    @property
+    def x(self) -> Row:
+        """The node's model, as of any node."""
+        return self._x
+
+    @x.setter
+    def x(self, vector: Vector) -> None:
+        Node.x.fset(self, vector)  # type: ignore[attr-defined]  # a property
+        self.changes += 1
+
+    def show(self, name: str, vector: Vector, of: int | None = None) -> None:
+        """Keeps the vector for the next evaluation, if somebody has asked for it."""
+        if name in self.visible:
+            self.shown = {**self.shown, (name, of): vector}  # not in place: an earlier snapshot may still hold it
+
+    def gradient(self, x: Vector) -> ComputeEvent:
+        """As of any node."""
+        return WatchedGradient(self, super().gradient(x))
+
+    def collect_newest(self) -> Receipt:
+        """As of any node; all that is collected is used now."""
+        self.ages["models"].update(self.step - step for step in self.newest_step.values())
+        return super().collect_newest()
+
+    def mailed(self, message: Message) -> None:
+        """As of any node."""
+        super().mailed(message)
+        self._steps_of_mail.append(message.step)
+
+    def pushed(self) -> Receipt:
+        """As of any node; all that lies in the mailbox is used now."""
+        self.ages["models"].update(self.step - step for step in self._steps_of_mail)
+        self._steps_of_mail.clear()
+        return super().pushed()
+
+    def forget(self) -> None:
+        """As any node; nobody sees any more what it has shown before."""
+        super().forget()
+        self.shown = {}
+        self._steps_of_mail.clear()
 
 
 class SilentNode(Node):

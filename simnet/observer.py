@@ -14,7 +14,7 @@ from math import ceil, inf
 
 from simnet.clock import Machine
 from simnet.node import Node
-from simnet.values import Executor, Row
+from simnet.values import Executor, Row, Shown
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Budget:
         evaluate_every: steps between two evaluations.
         compute_every: most steps that are recorded before the executor computes them.
         most_snapshots: how many evaluations of an asynchronous run may wait for that.
+        checkpoint_every: steps between two moments at which everything is computed and kept.
     """
 
     steps: float
@@ -34,6 +35,7 @@ class Budget:
     evaluate_every: int
     compute_every: int
     most_snapshots: int = 1
+    checkpoint_every: float = inf
 
 
 @dataclass
@@ -46,6 +48,8 @@ class Snapshot:
         bits_sent, gradients, busy_s: totals over the nodes, each up to its own step.
         rows: the models, by node.
         absent: the last models of nodes that are not in the network, by node; metrics leave them out.
+        shown: what each node of `rows` has shown, as far as anybody has asked for it.
+        counters: the run's counters at that step, once the snapshot is computed.
     """
 
     step: float
@@ -55,6 +59,8 @@ class Snapshot:
     busy_s: float = 0.0
     rows: dict[int, Row] = field(default_factory=dict)
     absent: dict[int, Row] = field(default_factory=dict)
+    shown: dict[int, Shown] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
 
     def add(self, node: Node) -> None:
         """Takes in one node as it is now; of a gradient that is still being computed, only the time until now.
@@ -65,6 +71,7 @@ class Snapshot:
         self.time_s = node.now
         self._count(node)
         self.rows[node.id] = node.x
+        self.shown[node.id] = node.shown
 
     def add_absent(self, node: Node) -> None:
         """Takes in what a node did before it left.
@@ -85,6 +92,14 @@ class Snapshot:
         rows = self.rows | self.absent
         return [rows[i] for i in sorted(rows)]
 
+    def needed(self) -> list[Row]:
+        """What an evaluation reads.
+
+        Returns:
+            The models, and the rows that make up the vectors that were shown.
+        """
+        return self.models() + [row for shown in self.shown.values() for vector in shown.values() for row in vector.rows]
+
     @property
     def present(self) -> list[int]:
         """The numbers of the nodes that the metrics are about, sorted."""
@@ -101,6 +116,7 @@ class Observer:
         evaluate: called with every complete snapshot that is due; says whether the run may go on.
         advance: called now and then with (mean steps, simulated seconds).
         stop: called when the run is over.
+        keep: called at every checkpoint, with the step.
     """
 
     def __init__(
@@ -111,6 +127,7 @@ class Observer:
         evaluate: Callable[[Snapshot], bool],
         advance: Callable[[float, float], None],
         stop: Callable[[], None],
+        keep: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.budget = budget
         self.last_step = budget.steps
@@ -124,6 +141,9 @@ class Observer:
         self.evaluate = evaluate
         self.advance = advance
         self.stop = stop
+        self.keep = keep
+        if budget.checkpoint_every < inf:
+            self._is_due = self._is_due_or_kept  # type: ignore[method-assign]  # so that all other runs pay nothing
         self.nodes: Sequence[Node] = ()
         self.finished = False
         self.total_steps = 0
@@ -193,6 +213,9 @@ class Observer:
         """Whether a step has to be looked at: for an evaluation, or because much has been recorded since the last one."""
         return not step % self.evaluate_every % self.compute_every or step == self.last_step
 
+    def _is_due_or_kept(self, step: int) -> bool:
+        return type(self)._is_due(self, step) or not step % self.budget.checkpoint_every
+
     def _begin_snapshot(self, step: int) -> Snapshot:
         snapshot = self.snapshots[step] = Snapshot(step)
         return snapshot
@@ -224,6 +247,9 @@ class Observer:
                 self._look()
         elif self._is_due(step):
             self._compute([snapshot])
+        if not (step % self.budget.checkpoint_every or is_last or self.finished):
+            self._look()
+            self.keep(step)
         self._end_if(is_last)
 
     def _look(self) -> None:
@@ -243,7 +269,9 @@ class Observer:
             count = sum(step < before for step, _, _ in node.tallies)
             due += [(name, scalar) for _, name, scalar in node.tallies[:count]]
             del node.tallies[:count]
-        models = [row for snapshot in snapshots for row in snapshot.models()]
-        self.executor.compute([*models, *[scalar for _, scalar in due]])
+        rows = [row for snapshot in snapshots for row in snapshot.needed()]
+        self.executor.compute([*rows, *[scalar for _, scalar in due]])
         for name, scalar in due:
             self.counters[name] += int(scalar.value)
+        for snapshot in snapshots:
+            snapshot.counters = dict(self.counters)

@@ -21,6 +21,7 @@ from simnet.complaints import Complaints
 from simnet.errors import ParameterError
 from simnet.gradient_cost import GradientCost, counted, devices_of
 from simnet.graph import (
+    Branch,
     Graph,
     GraphSequence,
     Spectrum,
@@ -30,6 +31,7 @@ from simnet.graph import (
     build_topology,
     has_own_weights,
     read_matrix,
+    spanning_tree,
     spectral_gap,
     topology_of,
     with_mixing,
@@ -153,6 +155,11 @@ class Setting:
         return rows_ND.mean(dim=0, keepdim=True) if self.num_nodes == 1 else rows_ND
 
     @cached_property
+    def starts_alike(self) -> bool:
+        """Whether all nodes begin with the same model."""
+        return bool((self.initial_models == self.initial_models[0]).all())
+
+    @cached_property
     def places(self) -> list[Place]:
         """For each node its neighbors and their weights; those of the first step, if they change."""
         return places_in(self.weights)
@@ -164,8 +171,8 @@ class Setting:
 
     @cached_property
     def may_ask(self) -> list[tuple[int, ...]]:
-        """For each node whom it may ask; nobody, if neighbors change."""
-        return asking_order(self.graph) if self.sequence is None else [()] * self.num_nodes
+        """For each node whom it may ask."""
+        return asking_order(self.graph)
 
     @cached_property
     def layers(self) -> tuple[tuple[int, ...], ...]:
@@ -184,12 +191,18 @@ class Setting:
         """
         return tuple(sorted(self.graph.predecessors(node) if isinstance(self.graph, nx.DiGraph) else self.graph[node]))
 
-    def surroundings(self, node: int, wait: str | float) -> Surroundings:
+    @cached_property
+    def branches(self) -> list[Branch]:
+        """For each node its place in a spanning tree of the topology."""
+        return spanning_tree(self.graph)
+
+    def surroundings(self, node: int, wait: str | float, uses_tree: bool = False) -> Surroundings:
         """What a node is told about its place.
 
         Args:
             node: its number.
             wait: the algorithm's waiting rule, ``all`` or ``none``, or a deadline [s].
+            uses_tree: whether the algorithm uses a spanning tree.
 
         Returns:
             Neighbors, weights and sizes [bit], as `Node` wants them.
@@ -200,10 +213,13 @@ class Setting:
             acquaintances=self.acquaintances(node),
             may_ask=self.may_ask[node],
             wait=wait,
+            mini_batch=self.problem.mini_batch(node),
             layers=self.layers,
             vector_bits=self.vector_bits,
             number_bits=self.scenario.message.bits_per_number,
             rho=self.spectrum.rho,
+            starts_alike=self.starts_alike,
+            branch=self.branches[node] if uses_tree else None,
         )
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from simnet.algorithms import ALGORITHMS, Entry, find
-from simnet.checks import ideal_notes
+from simnet.checkpoint import Checkpoints
+from simnet.checks import eigenvalue_notes, ideal_notes
 from simnet.environment import choose_device, describe_environment
 from simnet.errors import AlgorithmError, SimnetError
 from simnet.execution import ExecutorName, Run
@@ -21,6 +22,7 @@ from simnet.node_memory import NodeMemory, memory_notes, node_memory
 from simnet.progress import Progress, Silent
 from simnet.result import Result, RunRecord
 from simnet.scenario import AlgorithmEntry, AlgorithmSchemas, Scenario, load
+from simnet.scenario.loader import load_text
 from simnet.setting import Setting, build_setting
 from simnet.units import format_seconds
 
@@ -123,12 +125,13 @@ class Plan:
     def _pairs(self) -> Iterator[tuple[AlgorithmEntry, Entry]]:
         return zip(self.scenario.algorithms, self.entries, strict=True)
 
-    def execute(self, executor: ExecutorName, progress: Progress) -> Result:
+    def execute(self, executor: ExecutorName, progress: Progress, checkpoints: Checkpoints | None = None) -> Result:
         """Runs every algorithm with every seed; Ctrl-C ends it with what is finished.
 
         Args:
             executor: ``deferred`` or ``eager``; ``off`` lets the clock run without values.
             progress: is told how far the run has come.
+            checkpoints: where the scenario's ``checkpoint_every`` keeps it, or from where it goes on.
 
         Returns:
             The result, with failed and interrupted runs in it; nothing is raised for them.
@@ -142,20 +145,25 @@ class Plan:
         environment |= {"gradient": self.gradient} if self.gradient else {}
         memory = self.node_memory if "devices" in self.gradient else {}
         progress.begin(len(scenario.seeds) * len(self.entries))
+        if checkpoints is not None and scenario.run.checkpoint_every and executor == "deferred":
+            checkpoints.begin(scenario)
+        else:
+            checkpoints = None
         try:
             with limited_threads(scenario.threads):
                 for setting in self.settings():
                     for named, entry in self._pairs():
-                        run = Run(setting, named, entry, executor, progress)
-                        budget = run.observer.budget
-                        steps = None if budget.steps == float("inf") else int(budget.steps)
-                        progress.start(named.label, setting.seed, steps, scenario.run.simulated_time)
-                        record = run.execute()
-                        if named.label in memory:
-                            record.summary["node_memory_bytes"] = memory[named.label].num_bytes
+                        record = checkpoints.finished(len(records)) if checkpoints else None
+                        if record is None:
+                            keeper = checkpoints.keeper(len(records)) if checkpoints else None
+                            record = followed(Run(setting, named, entry, executor, progress, keeper=keeper))
+                            if named.label in memory:
+                                record.summary["node_memory_bytes"] = memory[named.label].num_bytes
                         records.append(record)
                         hashes[f"{named.label}/{setting.seed}"] = record.summary["hash"]
-                        progress.finish(named.label, setting.seed, record.status)
+                        if checkpoints:
+                            one = Result([record], scenario.to_plain(), scenario.to_yaml())
+                            checkpoints.finish(len(records) - 1, one)
         except KeyboardInterrupt:
             complete = False
         finally:
@@ -171,6 +179,23 @@ class Plan:
         )
         result.plan = self
         return result
+
+
+def followed(run: Run) -> RunRecord:
+    """Runs, and tells whoever watches.
+
+    Args:
+        run: with its progress.
+
+    Returns:
+        Its record.
+    """
+    steps, seed = run.observer.budget.steps, run.setting.seed
+    simulated_s = run.setting.scenario.run.simulated_time
+    run.progress.start(run.named.label, seed, None if steps == float("inf") else int(steps), simulated_s)
+    record = run.execute()
+    run.progress.finish(run.named.label, seed, record.status)
+    return record
 
 
 def run(
@@ -223,6 +248,26 @@ def run(
     return result
 
 
+def resume(folder: str | Path, *, device: str = "auto") -> tuple[Plan, Checkpoints]:
+    """What is needed to go on with an interrupted run of a scenario that has ``run: {checkpoint_every: N}``.
+
+    Args:
+        folder: where its result was to be.
+        device: ``auto``, ``cpu`` or ``cuda``: that of the interrupted run.
+
+    Returns:
+        The plan, and the checkpoints to execute it with; the result is that of an uninterrupted run.
+
+    Raises:
+        OutputError: if there is no checkpoint that can be read.
+        ScenarioError: if the scenario has become impossible: a file that it names is gone.
+    """
+    checkpoints = Checkpoints(Path(folder), resumes=True)
+    text, base = checkpoints.source()
+    scenario = load_text(text, file=str(base / "scenario.yaml"), algorithms=schemas(base))
+    return prepare(scenario, device=device), checkpoints
+
+
 def prepare(source: Source, overrides: Mapping[str, Any] | None = None, device: str = "auto") -> Plan:
     """Reads a scenario and checks everything that can be checked before it runs.
 
@@ -250,7 +295,8 @@ def prepare(source: Source, overrides: Mapping[str, Any] | None = None, device: 
     chosen = choose_device(device)
     entries = [find(named.name, ALGORITHMS, scenario.base) for named in scenario.algorithms]
     setting = build_setting(scenario, scenario.seeds[0], chosen, entries)
-    notes, gradient = ideal_notes(scenario) + setting.problem.notes, {}
+    notes = ideal_notes(scenario) + setting.problem.notes + eigenvalue_notes(scenario, entries, setting.weights)
+    gradient = {}
     if setting.compute.time == "measured":
         with limited_threads(scenario.threads):
             seconds = measured(setting.problem, setting.seed)

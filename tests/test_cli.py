@@ -16,6 +16,7 @@ import pytest
 
 from simnet import simulation
 from simnet.algorithms import ALGORITHMS
+from simnet.checkpoint import Checkpoints
 from simnet.cli import main
 from simnet.cli.catalog import TOPICS
 from simnet.cli.parser import parser
@@ -60,7 +61,8 @@ class FakePlan:
         costs = {"messages": {"dpsgd": 160, "detag": 12_345}, "simulated_s": {"dpsgd": 2.0, "detag": 150.0}}
         return SimpleNamespace(wall_s=3.21, memory_bytes=5_000_000, **costs)
 
-    def execute(self, executor: str, progress: Progress) -> Result:
+    def execute(self, executor: str, progress: Progress, checkpoints: Checkpoints) -> Result:
+        del checkpoints
         assert executor == "deferred"
         records, complete = [], True
         progress.begin(len(LABELS) * len(self.scenario.seeds))

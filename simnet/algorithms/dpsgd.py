@@ -53,5 +53,6 @@ def dpsgd(node: Node, *, lr: Schedule, order: Literal["cta", "atc"] = "cta") -> 
         else:
             yield gradient
             adapted = node.x - lr(k) * gradient.value
+            node.show("unmixed", adapted)
             received = yield node.exchange(adapted, tag=k)
             node.x = node.mix(adapted, received)

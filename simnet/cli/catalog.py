@@ -17,7 +17,7 @@ from rich.text import Text
 from simnet.algorithms import ALGORITHMS
 from simnet.cli.terminal import Terminal
 from simnet.graph import MIXINGS
-from simnet.metrics import AXES, METRICS
+from simnet.metrics import AXES, METRICS, Metric
 from simnet.part import members
 from simnet.scenario import PRESETS, Preset, Scenario
 from simnet.scenario.devices import DEVICES
@@ -96,8 +96,12 @@ def metric_rows() -> Rows:
          ('bits_sent', 'axis: sent by all nodes together [bit]', '-')]
     """
     good = {"min": "less", "max": "more", None: "-"}
-    rows = [(metric.name, metric.description, good[metric.better]) for metric in METRICS.values()]
+    rows = [(metric.name, metric.description + _cost(metric), good[metric.better]) for metric in METRICS.values()]
     return [*rows, *((axis.name, f"axis: {axis.description}{_in(axis.unit)}", "-") for axis in AXES.values())]
+
+
+def _cost(metric: Metric) -> str:
+    return "; on request" if metric.on_request else ""
 
 
 def network_rows() -> Rows:

@@ -104,8 +104,8 @@ def _add(commands: argparse._SubParsersAction[Parser], name: str, text: str, exa
     )
 
 
-def _add_scenario(command: argparse.ArgumentParser) -> None:
-    command.add_argument("scenario", metavar="FILE", help="a scenario (YAML)")
+def _add_scenario(command: argparse.ArgumentParser, *, is_needed: bool = True) -> None:
+    command.add_argument("scenario", metavar="FILE", nargs=None if is_needed else "?", help="a scenario (YAML)")
     command.add_argument(
         "--set",
         dest="overrides",
@@ -121,8 +121,9 @@ def _add_scenario(command: argparse.ArgumentParser) -> None:
 def _add_run(commands: argparse._SubParsersAction[Parser]) -> None:
     example = "simnet run scenarios/quickstart.yaml --set run.steps=100 --out runs/short"
     command = _add(commands, "run", "run a scenario and write metrics, summary and figures", example)
-    _add_scenario(command)
+    _add_scenario(command, is_needed=False)
     command.add_argument("--out", metavar="DIR", help="where to write the result (default: runs/<name>)")
+    command.add_argument("--resume", metavar="DIR", help="go on with an interrupted run that has run.checkpoint_every")
     command.add_argument("--seed", type=_seed, help="run this one seed instead of the scenario's")
     command.add_argument("--quiet", action="store_true", help="say nothing but what goes wrong")
     command.set_defaults(command=run)

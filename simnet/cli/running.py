@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from simnet import simulation
+from simnet.checkpoint import Checkpoints
 from simnet.cli.terminal import INTERRUPTED, Terminal
 from simnet.errors import OutputError
 from simnet.report.display import choose_progress
@@ -19,7 +20,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     """Run a scenario and write its result.
 
     Args:
-        args: scenario, overrides, device, out, seed, quiet.
+        args: scenario, overrides, device, out, resume, seed, quiet.
         terminal: where to speak.
 
     Returns:
@@ -28,21 +29,22 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     Raises:
         SimnetError: the scenario or the output is bad; nothing was written.
     """
-    overrides = dict(args.overrides) | ({} if args.seed is None else {"seed": args.seed})
-    plan = simulation.prepare(args.scenario, overrides=overrides, device=args.device)
-    out = Path(args.out) if args.out else Path("runs") / folder_name(plan.scenario.name)
-    check_output(out)
+    plan, out, checkpoints = planned(args)
     if not args.quiet:
         for note in plan.notes:
             terminal.tell(f"note: {note}")
     progress = choose_progress(terminal.err, args.quiet)
     try:
-        result = plan.execute("deferred", progress)
+        result = plan.execute("deferred", progress, checkpoints)
     finally:
         progress.close()
+    if not result.complete and checkpoints.folder.exists():
+        terminal.complain(f"go on with: simnet run --resume {out}")
     if not result.records:
         raise KeyboardInterrupt
     save(result, out)
+    if result.complete:
+        checkpoints.remove()
     if args.quiet:
         for line in remarks(result):
             terminal.complain(line)
@@ -52,6 +54,32 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         return result.exit_status
     terminal.complain(interruption(result, out))
     return INTERRUPTED
+
+
+def planned(args: argparse.Namespace) -> tuple[simulation.Plan, Path, Checkpoints]:
+    """What is to be run, and where its result goes.
+
+    Args:
+        args: as of `run`.
+
+    Returns:
+        The plan, the folder, and the checkpoints there.
+
+    Raises:
+        SimnetError: the scenario, the output or the checkpoint is bad.
+    """
+    if args.resume is not None:
+        if args.scenario or args.overrides or args.out or args.seed is not None:
+            raise OutputError("--resume: found a scenario or other options beside it; allowed: --device and --quiet")
+        plan, checkpoints = simulation.resume(args.resume, device=args.device)
+        return plan, Path(args.resume), checkpoints
+    if args.scenario is None:
+        raise OutputError("run: found no scenario; give a scenario file, or --resume DIR; see simnet run --help")
+    overrides = dict(args.overrides) | ({} if args.seed is None else {"seed": args.seed})
+    plan = simulation.prepare(args.scenario, overrides=overrides, device=args.device)
+    out = Path(args.out) if args.out else Path("runs") / folder_name(plan.scenario.name)
+    check_output(out)
+    return plan, out, Checkpoints(out, resumes=False)
 
 
 def save(result: Result, out: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from weakref import ref
 
 from simnet.clock.causes import after
-from simnet.clock.clock import DEADLINE, Clock
+from simnet.clock.clock import DEADLINE, WAKE, Clock
 from simnet.clock.events import ComputeEvent, Message, Receipt
 from simnet.clock.links import Link
 from simnet.clock.network import Network
@@ -97,6 +97,23 @@ class Machine(Asker):
             message: whose tag counts what its sender has pushed.
         """
         self.mailbox.append((message.sender, message.tag, message.payload))
+
+    def reveal(self, content: Any, tag: Hashable, num_nodes: int) -> Receipt:
+        """Shows something to all nodes now, as no network can: what an oracle knows; no bits, no time.
+
+        Args:
+            content: what they get.
+            tag: the same at all nodes, another one each time.
+            num_nodes: n.
+
+        Returns:
+            An event to yield, over when all nodes have shown theirs; its value is ``{node: content}`` of all of them.
+        """
+        shown = ("revealed", tag)
+        for machine in self.machines[:num_nodes]:
+            message = Message(self.id, shown, content, 0.0, self.step, (self.chain, self.clock.now), (machine.deliver,))
+            self.clock.at(self.clock.now, message, WAKE + machine.id)
+        return self.collect(range(num_nodes), shown)
 
     def post(self, receiver: int, content: Any, tag: Hashable, bits: float) -> None:
         """Sends a message to one machine; it arrives when the network says.

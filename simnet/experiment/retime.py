@@ -62,7 +62,9 @@ def retime(
 
 
 def plan_of(result: Result) -> Plan:
-    """What a result was made of: what it remembers, or, if it was loaded, its scenario read anew (relative paths start from the current folder).
+    """What a result was made of: what it remembers, or, if it was loaded, its scenario read anew.
+
+    Relative paths in the scenario of a result that was loaded start from the current folder.
 
     Args:
         result: any.

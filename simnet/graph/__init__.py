@@ -25,7 +25,7 @@ from simnet.graph.mixing import (
 )
 from simnet.graph.over_time import GraphSequence
 from simnet.graph.random_graphs import erdos_renyi, random_regular, watts_strogatz
-from simnet.graph.spectrum import Spectrum, spectral_gap
+from simnet.graph.spectrum import Spectrum, smallest_eigenvalue, spectral_gap
 from simnet.graph.steps import epidemic, moving_lattice, random_matching, sequence
 from simnet.graph.topologies import (
     TOPOLOGIES,
@@ -40,11 +40,13 @@ from simnet.graph.topologies import (
     torus,
     torus_shape,
 )
+from simnet.graph.trees import Branch, spanning_tree
 
 __all__ = [
     "MIXINGS",
     "SEQUENCES",
     "TOPOLOGIES",
+    "Branch",
     "Graph",
     "GraphSequence",
     "Spectrum",
@@ -84,6 +86,8 @@ __all__ = [
     "ring_lattice",
     "sequence",
     "slack",
+    "smallest_eigenvalue",
+    "spanning_tree",
     "spectral_gap",
     "star",
     "topology_of",

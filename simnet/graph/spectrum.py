@@ -173,6 +173,28 @@ def _factor(ends: Ends, degree: float, topology: str, mixing: MixingSpec) -> flo
     return None if is_directed and factor > 1 else factor
 
 
+def smallest_eigenvalue(weights: Weights) -> float | None:
+    """The smallest eigenvalue of a symmetric mixing matrix.
+
+    Args:
+        weights: W, [n, n].
+
+    Returns:
+        lambda_n; None where W is not symmetric, n is above 4096, or the solver does not converge.
+
+    Example:
+        >>> from simnet.graph import metropolis, ring
+        >>> round(smallest_eigenvalue(metropolis(ring(8))), 6)
+        -0.333333
+    """
+    if weights.shape[0] > LARGEST_COMPUTED or not is_symmetric(weights):
+        return None
+    try:
+        return -largest_eigenvalue(-weights)
+    except ArpackError:
+        return None
+
+
 def _computed(weights: Weights) -> tuple[float, str]:
     if not is_doubly_stochastic(weights):
         return _second_modulus(weights), "computed (second largest |eigenvalue|, as W is not doubly stochastic)"

@@ -32,6 +32,15 @@ class Loss(Protocol):
             weights: of each sample's loss: a number, or [B or 1, b].
         """
 
+    def divergence_derivative(self, outputs_BCb: Tensor, teachers_BCb: Tensor, weight: float) -> Tensor:
+        """The derivative of ``weight * KL(teacher's probabilities || own ones)`` with respect to the own outputs, [B, C, b].
+
+        Args:
+            outputs_BCb: z, of each model for each sample.
+            teachers_BCb: those of its teacher.
+            weight: of each sample's divergence.
+        """
+
     def predictions(self, outputs_BCb: Tensor) -> Tensor:
         """The most likely class of every sample, [B, b].
 
@@ -59,6 +68,10 @@ class SoftmaxLoss:
         delta_BCb.scatter_add_(1, labels_B1b, delta_BCb.new_full((1, 1, 1), -1.0).expand(labels_B1b.shape))
         return delta_BCb.mul_(_over_outputs(weights))
 
+    def divergence_derivative(self, outputs_BCb: Tensor, teachers_BCb: Tensor, weight: float) -> Tensor:
+        """The weight times softmax(z) - softmax(teacher's z)."""
+        return outputs_BCb.softmax(1).sub_(teachers_BCb.softmax(1)).mul_(weight)
+
     def predictions(self, outputs_BCb: Tensor) -> Tensor:
         """The class with the largest output, [B, b]."""
         return outputs_BCb.max(1).indices  # argmax(1) takes seven times as long
@@ -79,6 +92,10 @@ class LogisticLoss:
     def derivative(self, outputs_BCb: Tensor, labels_Bb: Tensor, weights: float | Tensor) -> Tensor:
         """The weights times sigmoid(z) - y."""
         return outputs_BCb.sigmoid().sub_(labels_Bb.unsqueeze(1)).mul_(_over_outputs(weights))
+
+    def divergence_derivative(self, outputs_BCb: Tensor, teachers_BCb: Tensor, weight: float) -> Tensor:
+        """The weight times sigmoid(z) - sigmoid(teacher's z)."""
+        return outputs_BCb.sigmoid().sub_(teachers_BCb.sigmoid()).mul_(weight)
 
     def predictions(self, outputs_BCb: Tensor) -> Tensor:
         """1 where the output is positive, else 0, [B, b]."""

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from simnet.errors import ParameterError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -78,6 +80,85 @@ class Problem(ABC):
             samples_Bb: int64 sample ids on the device, one row per model.
             out_BD: receives the gradients; last stride 1; must not overlap ``models_BD``.
         """
+
+    @abstractmethod
+    def local_gradients(self, models_ND: Tensor) -> Tensor:
+        """The full gradient of each node's objective f_i at a model of its own, over all its data, in bounded memory.
+
+        Args:
+            models_ND: one model per node; rows may be strided or expanded; not changed.
+
+        Returns:
+            The gradients, ``[N, D]``; their mean at one common model is the gradient of f.
+        """
+
+    @property
+    def smoothness(self) -> float | None:
+        """L, the largest curvature of any f_i anywhere, where it is known."""
+        return None
+
+    def losses(self, models_BD: Tensor, samples_Bb: Tensor) -> Tensor:
+        """The losses whose gradients are those of `gradient`.
+
+        Args:
+            models_BD: one model per row; not changed.
+            samples_Bb: int64 sample ids on the device, one row per model.
+
+        Returns:
+            B mini-batch losses, ``[B]``.
+
+        Raises:
+            ParameterError: if this problem cannot tell.
+        """
+        raise ParameterError(f"{self.describe()}: found no mini-batch losses; allowed: a data set or a quadratic")
+
+    @abstractmethod
+    def mini_batch(self, node: int) -> tuple[int, int]:
+        """How many samples a mini-batch of a node has, and how many outputs there are for each.
+
+        Args:
+            node: its number.
+
+        Returns:
+            Both; 0 outputs where the loss is not a function of them alone.
+        """
+
+    def evolve(self, models_BD: Tensor, samples_Bb: Tensor, lr: float, duration: int) -> Tensor:
+        """The models after their outputs on the samples have evolved under the neural tangent kernel at the start.
+
+        With outputs z, their Jacobian J, mean loss l over N samples, kernel H, and time in units of lr::
+
+            dz/dt = -lr H dl/dz;    x <- x - lr J^T sum_{t < duration} dl/dz(t)
+
+        Args:
+            models_BD: B models; not changed.
+            samples_Bb: int64 sample ids on the device, one row per model.
+            lr: length of a unit of time.
+            duration: units of time, at least 1.
+
+        Returns:
+            The evolved models, ``[B, D]``.
+
+        Raises:
+            ParameterError: if the loss is not a function of outputs.
+        """
+        raise ParameterError(f"{self.describe()}: found no outputs to evolve; allowed: a data set or a quadratic")
+
+    def distillation_gradients(self, models_BD: Tensor, teachers_BD: Tensor, samples_Bb: Tensor) -> Tensor:
+        """The gradients of a divergence between two models' outputs on a mini-batch, mean over the samples.
+
+        Args:
+            models_BD: with respect to which the gradients are taken; not changed.
+            teachers_BD: whose outputs the others are compared with; not changed.
+            samples_Bb: int64 sample ids on the device, one row per model.
+
+        Returns:
+            B gradients, ``[B, D]``.
+
+        Raises:
+            ParameterError: if the models of this problem have no outputs.
+        """
+        raise ParameterError(f"{self.describe()}: found no outputs to distill; allowed: a data set or a quadratic")
 
     def gradient_flops(self, samples_1b: Tensor) -> float:
         """Floating-point operations of one mini-batch gradient, forward and backward, for one model.

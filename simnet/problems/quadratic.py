@@ -90,6 +90,41 @@ class Quadratic(Problem):
             noise_BD = counter_random.normal(samples_Bb[:, 1], self.num_parameters, self.dtype)
             out_BD.add_(noise_BD.mul_(self.noise))
 
+    def local_gradients(self, models_ND: Tensor) -> Tensor:
+        """The a_i (x_i - b_i), ``[N, D]``."""
+        return self._curvature_ND * (models_ND - self._optimum_ND)
+
+    @property
+    def smoothness(self) -> float:
+        """The largest a_ic."""
+        return float(self._arrays[0].max())
+
+    def losses(self, models_BD: Tensor, samples_Bb: Tensor) -> Tensor:
+        """f_i(x), without the linear term that a gradient's noise stands for, ``[B]``."""
+        nodes_B = samples_Bb[:, 0]
+        squares_BD = (models_BD - self._optimum_ND.index_select(0, nodes_B)).square_()
+        return 0.5 * squares_BD.mul_(self._curvature_ND.index_select(0, nodes_B)).sum(1)
+
+    def mini_batch(self, node: int) -> tuple[int, int]:
+        """One sample with D outputs sqrt(a_i) x."""
+        return 1, self.num_parameters
+
+    def evolve(self, models_BD: Tensor, samples_Bb: Tensor, lr: float, duration: int) -> Tensor:
+        """With the samples' mean gradient g and curvature a: ``x - lr g sum_{t < duration} exp(-lr a t)``."""
+        gradients_BD, curvatures_BD, part_BD = (torch.zeros_like(models_BD) for _ in range(3))
+        pairs = [samples_Bb[:, start : start + 2] for start in range(0, samples_Bb.shape[1], 2)]
+        for pair_B2 in pairs:
+            self.gradient(models_BD, pair_B2, part_BD)
+            gradients_BD += part_BD / len(pairs)
+            curvatures_BD += self._curvature_ND.index_select(0, pair_B2[:, 0]) / len(pairs)
+        rates_BD = -lr * curvatures_BD
+        sums_BD = torch.where(rates_BD == 0, float(duration), torch.expm1(duration * rates_BD) / torch.expm1(rates_BD))
+        return models_BD - lr * gradients_BD * sums_BD
+
+    def distillation_gradients(self, models_BD: Tensor, teachers_BD: Tensor, samples_Bb: Tensor) -> Tensor:
+        """a_i (x - y): a model's outputs are sqrt(a_i) x here, and the divergence is half their squared distance."""
+        return (models_BD - teachers_BD).mul_(self._curvature_ND.index_select(0, samples_Bb[:, 0]))
+
     def gradient_flops(self, samples_1b: Tensor) -> float:
         """2 D: a difference and a product for each parameter; the noise stands for sampling and costs nothing."""
         return 2.0 * self.num_parameters

@@ -21,6 +21,7 @@ from simnet.problems.datasets import Dataset
 from simnet.problems.losses import Loss
 from simnet.problems.models import BatchedModel
 from simnet.problems.problem import Problem, SampleIds
+from simnet.problems.tangent import evolved
 from simnet.streams import stream
 
 _DRAWN = 1024  # sample ids drawn at a time, per node
@@ -132,13 +133,56 @@ class Supervised(Problem):
 
     def gradient(self, models_BD: Tensor, samples_Bb: Tensor, out_BD: Tensor) -> None:
         """Writes the B mini-batch gradients, l2 included, chunk by chunk of a size that suits the device."""
+        for rows in self._chunks(samples_Bb):
+            self._gradient(models_BD[rows], samples_Bb[rows], out_BD[rows])
+
+    def losses(self, models_BD: Tensor, samples_Bb: Tensor) -> Tensor:
+        """The B mini-batch losses, l2 included."""
+        losses_B = 0.5 * self.l2 * models_BD.square().sum(1)
+        for rows in self._chunks(samples_Bb):
+            inputs, labels_Bb, weights = self._mini_batches(samples_Bb[rows])
+            outputs_BCb = self._model.outputs(models_BD[rows], inputs)
+            losses_B[rows] += (self._loss.values(outputs_BCb, labels_Bb) * weights).sum(1)
+        return losses_B
+
+    def mini_batch(self, node: int) -> tuple[int, int]:
+        """Its batch size, or all local samples; the model's outputs."""
+        size = self.batch_size or self._ends[node] - self._starts[node]
+        return size, 0 if self.l2 else self._num_outputs
+
+    @functools.cached_property
+    def _num_outputs(self) -> int:
+        return self._model.outputs(self._train.inputs.new_zeros((1, self.num_parameters)), self._train.inputs[:1]).shape[1]
+
+    def evolve(self, models_BD: Tensor, samples_Bb: Tensor, lr: float, duration: int) -> Tensor:
+        """As its outputs evolve under the kernel that is a mean over outputs, one model after the other."""
+        block = max(1, self._chunk_bytes() // (self.dtype.itemsize * self.num_parameters))
+        rows = []
+        for model_D, samples_b in zip(models_BD, samples_Bb, strict=True):
+            inputs, labels = self._train.inputs[samples_b], self._train.labels[samples_b]
+            rows.append(evolved(self._model, self._loss, model_D[None], inputs, labels, lr, duration, block))
+        return torch.cat(rows)
+
+    def distillation_gradients(self, models_BD: Tensor, teachers_BD: Tensor, samples_Bb: Tensor) -> Tensor:
+        """Of KL(teacher's class probabilities || the model's), mean over the mini-batch; l2 plays no role."""
+        out_BD = torch.empty_like(models_BD)
+        for rows in self._chunks(samples_Bb):
+            inputs, _, _ = self._mini_batches(samples_Bb[rows])
+            teachers_BCb = self._model.outputs(teachers_BD[rows], inputs)
+            derivative = functools.partial(
+                self._loss.divergence_derivative, teachers_BCb=teachers_BCb, weight=1.0 / samples_Bb.shape[1]
+            )
+            self._model.backward(models_BD[rows], inputs, derivative, out_BD[rows])
+        return out_BD
+
+    def _chunks(self, samples_Bb: Tensor) -> Iterator[slice]:
+        """Rows that one call computes, of equal size."""
         num_rows, batch = samples_Bb.shape
         limit = self._rows_per_chunk(batch)
         num_chunks = -(-num_rows // limit)
-        size = -(-num_rows // num_chunks)  # chunks of equal size
+        size = -(-num_rows // num_chunks)
         for start in range(0, num_rows, size):
-            rows = slice(start, start + size)
-            self._gradient(models_BD[rows], samples_Bb[rows], out_BD[rows])
+            yield slice(start, start + size)
 
     def _rows_per_chunk(self, batch: int) -> int:
         per_sample = self._train.inputs[0].numel() + 3 * self._model.activations
@@ -148,7 +192,8 @@ class Supervised(Problem):
     def _chunk_bytes(self) -> int:
         return self._model.cpu_bytes if self.device.type == "cpu" else _DEVICE_BYTES
 
-    def _gradient(self, models_BD: Tensor, samples_Bb: Tensor, out_BD: Tensor) -> None:
+    def _mini_batches(self, samples_Bb: Tensor) -> tuple[Tensor, Tensor, float | Tensor]:
+        """Inputs [B, b, ...], labels [B, b] and what each sample's loss counts."""
         ids = samples_Bb.reshape(-1)  # index_select is several times faster than inputs[samples_Bb]
         inputs = self._train.inputs.index_select(0, ids)
         inputs = inputs.view(*samples_Bb.shape, *inputs.shape[1:])
@@ -156,9 +201,41 @@ class Supervised(Problem):
         weights: float | Tensor = 1.0 / samples_Bb.shape[1]
         if self._importance_S is not None:
             weights = self._importance_S.index_select(0, ids).view(samples_Bb.shape) / samples_Bb.shape[1]
+        return inputs, labels_Bb, weights
+
+    def _gradient(self, models_BD: Tensor, samples_Bb: Tensor, out_BD: Tensor) -> None:
+        inputs, labels_Bb, weights = self._mini_batches(samples_Bb)
         self._model.backward(models_BD, inputs, lambda z: self._loss.derivative(z, labels_Bb, weights), out_BD)
         if self.l2:
             out_BD.add_(models_BD, alpha=self.l2)
+
+    def local_gradients(self, models_ND: Tensor) -> Tensor:
+        """The full local gradients, l2 included, ``[N, D]``: nodes of similar size together, samples in chunks."""
+        out_ND = self.l2 * models_ND
+        starts_N, ends_N = (torch.tensor(places, device=self.device) for places in (self._starts, self._ends))
+        for nodes_B, most in self._blocks_of_nodes():
+            models_BD = models_ND[nodes_B]
+            part_BD = torch.empty_like(models_BD)
+            for first in range(0, most, self._samples_per_chunk()):
+                offsets = torch.arange(first, min(most, first + self._samples_per_chunk()), device=self.device)
+                samples_Bb = starts_N[nodes_B, None] + offsets
+                is_own_Bb = samples_Bb < ends_N[nodes_B, None]
+                samples_Bb = samples_Bb.clamp_max(len(self._train) - 1)
+                weights_Bb = self.num_nodes * self._weights_S[samples_Bb] * is_own_Bb
+                labels_Bb = self._train.labels[samples_Bb]
+                derivative = functools.partial(self._loss.derivative, labels_Bb=labels_Bb, weights=weights_Bb)
+                self._model.backward(models_BD, self._train.inputs[samples_Bb], derivative, part_BD)
+                out_ND[nodes_B] += part_BD
+        return out_ND
+
+    def _blocks_of_nodes(self) -> Iterator[tuple[Tensor, int]]:
+        """Nodes by the size of their data, as many as one chunk takes, with the largest size among them."""
+        sizes = torch.tensor(self._ends) - torch.tensor(self._starts)
+        order, largest = sizes.argsort(stable=True), int(sizes.max())
+        count = min(self._rows_per_chunk(1), max(1, self._samples_per_chunk() // largest))
+        for start in range(0, self.num_nodes, count):
+            nodes_B = order[start : start + count]
+            yield nodes_B.to(self.device), int(sizes[nodes_B].max())
 
     def evaluate(self, models_ND: Tensor) -> dict[str, float]:
         """Metrics of the average model and of the nodes' own models.

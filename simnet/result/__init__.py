@@ -134,6 +134,25 @@ class Result:
             raise SimnetError(f"state_dict: {label} has no recorded average model; write {key} in the scenario")
         return record.average_model
 
+    def layers(self, label: str, seed: int | None = None) -> pd.DataFrame:
+        """How far the norms of each layer lie apart over the nodes, before averaging, at every evaluation.
+
+        Args:
+            label: the algorithm's label.
+            seed: the run's seed; by default the first.
+
+        Returns:
+            A table with the columns ``step``, ``layer``, ``norm`` (L2, mean over the nodes), ``variance`` and ``gini``.
+
+        Raises:
+            SimnetError: there is no such run, or its layers were not recorded.
+        """
+        record = self._record(label, seed)
+        if "layers" not in record.summary:
+            key = "record: {metrics: [layer_variance]}"
+            raise SimnetError(f"layers: {label} has no recorded layers; write {key} in the scenario")
+        return pd.DataFrame(record.summary["layers"])
+
     def timeline(self, label: str, seed: int | None = None) -> pd.DataFrame:
         """What the nodes of a run did and what was on its way, and when.
 

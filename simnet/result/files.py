@@ -27,6 +27,9 @@ from simnet.result.record import RunRecord
 
 FORMAT = 1
 MARKERS = ("summary.json", "scenario.yaml")
+CHECKPOINT = "checkpoint"
+"""What an interrupted run keeps in its folder, so that it can go on."""
+
 _OWN_FILES = {
     *MARKERS,
     *("environment.json", "metrics.csv", "models.npz", "average_model.npz", "classes.csv", "figures"),
@@ -69,7 +72,8 @@ def check_output(directory: str | Path) -> None:
     try:
         if target.exists() and not target.is_dir():
             raise OutputError(f"{directory}: is a file; name a folder")
-        if target.is_dir() and any(target.iterdir()) and not all((target / m).is_file() for m in MARKERS):
+        found = {entry.name for entry in target.iterdir()} if target.is_dir() else set()
+        if found - {CHECKPOINT} and not all((target / m).is_file() for m in MARKERS):
             raise OutputError(
                 f"{directory}: holds something that is not a simnet result; allowed are a new or empty folder and one "
                 "with a previous result; choose another with --out"

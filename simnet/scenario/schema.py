@@ -17,7 +17,9 @@ from pydantic import (
     model_serializer,
 )
 
+from simnet.errors import ParameterError
 from simnet.part import Part
+from simnet.scenario.expectations import Expectation, parse
 from simnet.scenario.origin import Origin
 from simnet.scenario.quantities import Text
 from simnet.scenario.rows import Rows
@@ -25,7 +27,7 @@ from simnet.scenario.schema_compute import Compute
 from simnet.scenario.schema_faults import Fault, misfits
 from simnet.scenario.schema_network import Messages, Mixing, Network
 from simnet.scenario.schema_problem import Problem, Quadratic
-from simnet.scenario.schema_run import AlgorithmEntry, Known, Record, Run
+from simnet.scenario.schema_run import ON_REQUEST_NAMES, AlgorithmEntry, Known, Record, Run
 from simnet.scenario.schema_topology import Edges, Topology
 from simnet.scenario.writer import to_yaml
 from simnet.sentences import Complaint, nearest, refusal, sentence, unknown_key
@@ -79,7 +81,7 @@ class Scenario(Part):
     algorithms: Annotated[tuple[AlgorithmEntry, ...], Field(min_length=1)]
     run: Run
     targets: dict[str, float] = Field(default_factory=dict)
-    expect: tuple[Text, ...] = ()
+    expect: tuple[Expectation, ...] = ()
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
@@ -235,6 +237,9 @@ class Scenario(Part):
         known = (info.context or Known()).metrics
         wrong = [name for name in given if name not in known] if known is not None and isinstance(given, Mapping) else []
         found = [((name,), unknown_key(name, known or ()).replace("key", "metric", 1)) for name in wrong]
+        asked = info.data.get("record", Record()).metrics
+        unasked = [name for name in ON_REQUEST_NAMES if isinstance(given, Mapping) and name in given and name not in asked]
+        found += [((name,), "is measured on request only; add it to record.metrics") for name in unasked]
         try:
             targets: dict[str, float] = handler(given)
         except ValidationError as error:
@@ -242,6 +247,20 @@ class Scenario(Part):
         if found:
             raise refusal(*found)
         return targets
+
+    @field_validator("expect")
+    @classmethod
+    def _check_expectations(cls, expect: tuple[Expectation, ...], info: ValidationInfo) -> tuple[Expectation, ...]:
+        algorithms, targets = info.data.get("algorithms"), info.data.get("targets")
+        found = []
+        for i, expectation in enumerate(expect if algorithms is not None and targets is not None else ()):
+            try:
+                parse(expectation.that, [entry.label for entry in algorithms or ()], list(targets or ()))
+            except ParameterError as error:
+                found.append(((i,), str(error)))
+        if found:
+            raise refusal(*found)
+        return expect
 
     @model_serializer(mode="wrap")
     def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

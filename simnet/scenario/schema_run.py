@@ -19,10 +19,11 @@ from pydantic import (
 )
 
 from simnet.errors import ParameterError
+from simnet.metrics import ON_REQUEST
 from simnet.part import Part
 from simnet.scenario.quantities import PositiveSeconds, Seconds, Text
 from simnet.scenario.signature import ENTRY_KEYS, AlgorithmSchemas
-from simnet.sentences import Complaint, nearest, refusal, sentences, shown, unknown_key
+from simnet.sentences import Complaint, nearest, refusal, sentences, shown, unknown_key, unknown_word
 from simnet.units import seconds_to_text
 
 
@@ -73,7 +74,7 @@ class AlgorithmEntry(Part):
 
     word_key: ClassVar[str | None] = "name"
     inlined: ClassVar[str | None] = "values"
-    form: ClassVar[str] = "a name, or a mapping with name and parameters"
+    spelling: ClassVar[str] = "a name, or a mapping with name and parameters"
 
     name: Text
     label: Text
@@ -177,6 +178,7 @@ class Run(Part):
         evaluate_every: steps between evaluations; by default a fiftieth of ``steps``, or 10 without ``steps``.
         wait: whose messages an exchange waits for.
         trace: whether its timeline is recorded, and which part of it; None: it is not.
+        checkpoint_every: steps between two moments at which everything is kept, so that an interrupted run can go on.
     """
 
     steps: Annotated[int, Field(ge=1)] | None = None
@@ -185,6 +187,7 @@ class Run(Part):
     evaluate_every: Annotated[int, Field(ge=1)] = 10
     wait: Wait = "all"
     trace: Annotated[Trace | None, BeforeValidator(_read_trace, json_schema_input_type=bool | Trace | None)] = None
+    checkpoint_every: Annotated[int, Field(ge=1)] | None = None
 
     @classmethod
     def spelled_out(cls, given: Any, info: ValidationInfo) -> Any:
@@ -206,13 +209,26 @@ class Run(Part):
 BUDGETS = ("steps", "epochs", "simulated_time")
 
 
+ON_REQUEST_NAMES = tuple(metric.name for metric in ON_REQUEST)
+
+
 class Record(Part):
     """What is kept beside the metrics.
 
     Args:
         models: every node's model at every evaluation.
         average_model: the average model at the end.
+        metrics: those that are measured on request only, as ``simnet list metrics`` says.
     """
 
     models: bool = False
     average_model: bool = False
+    metrics: tuple[Annotated[str, Field(json_schema_extra={"enum": list(ON_REQUEST_NAMES)})], ...] = ()
+
+    @field_validator("metrics")
+    @classmethod
+    def _check_metrics(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [(i, name) for i, name in enumerate(metrics) if name not in ON_REQUEST_NAMES]
+        if wrong:
+            raise refusal(*(((i,), unknown_word(name, ON_REQUEST_NAMES)) for i, name in wrong))
+        return metrics

@@ -2,12 +2,14 @@
 
 from simnet.values.executor import EagerExecutor, Executor, WaveExecutor
 from simnet.values.kernels import Kernel
-from simnet.values.recall import ForgottenError, RecallingExecutor
-from simnet.values.recorder import Recorder, SilentRecorder
-from simnet.values.vector import LEAF, ZERO, Combination, Row, Scalar, Vector
+from simnet.values.recall import ForgottenError, RecallingExecutor, ResumableExecutor
+from simnet.values.recorder import IDLE, Recorder, SilentRecorder
+from simnet.values.vector import LEAF, NOTHING_SHOWN, ZERO, Combination, Row, Scalar, Shown, Vector
 
 __all__ = [
+    "IDLE",
     "LEAF",
+    "NOTHING_SHOWN",
     "ZERO",
     "Combination",
     "EagerExecutor",
@@ -16,8 +18,10 @@ __all__ = [
     "Kernel",
     "RecallingExecutor",
     "Recorder",
+    "ResumableExecutor",
     "Row",
     "Scalar",
+    "Shown",
     "SilentRecorder",
     "Vector",
     "WaveExecutor",

@@ -19,6 +19,7 @@ import torch
 from simnet.problems import Problem
 from simnet.values.arena import Arena
 from simnet.values.kernels import GRADIENT, Kernel
+from simnet.values.on_data import OnData
 from simnet.values.vector import PENDING, QUEUED, Operation, Row, Scalar
 
 by_key = attrgetter("key")
@@ -73,7 +74,7 @@ class Executor(Protocol):
         ...
 
     def number(self, scalar: Scalar) -> float:
-        """One number, now, for a decision; it is kept in `numbers`.
+        """One number, now, for a decision; it is kept in `numbers`, so that one which all nodes ask for is computed once.
 
         Args:
             scalar: the operation that gives it.
@@ -122,9 +123,10 @@ class WaveExecutor:
 
     def number(self, scalar: Scalar) -> float:
         """One number, now."""
-        self.compute([scalar])
-        self.numbers[scalar.key] = scalar.value
-        return scalar.value
+        if scalar.key not in self.numbers:
+            self.compute([scalar])
+            self.numbers[scalar.key] = scalar.value
+        return self.numbers[scalar.key]
 
     def close(self) -> None:
         """Gives the arena's memory back."""
@@ -214,9 +216,10 @@ class EagerExecutor:
 
     def number(self, scalar: Scalar) -> float:
         """One number, now."""
-        self.compute([scalar])
-        self.numbers[scalar.key] = scalar.value
-        return scalar.value
+        if scalar.key not in self.numbers:
+            self.compute([scalar])
+            self.numbers[scalar.key] = scalar.value
+        return self.numbers[scalar.key]
 
     def close(self) -> None:
         """Gives the memory back."""
@@ -249,6 +252,8 @@ class EagerExecutor:
             self.problem.gradient(inputs[0][None], samples([operation], self.problem.device), value[None])
             self.gradients += 1
             self.gradient_calls += 1
+        elif isinstance(operation.kernel, OnData):
+            value = operation.kernel.of(self.problem, samples([operation], self.problem.device), *[x[None] for x in inputs])[0]
         else:
             numbers = [column([c], self.problem) for c in operation.constants]
             value = operation.kernel(*[x[None] for x in inputs], *numbers)[0]
@@ -304,10 +309,10 @@ def form_of(operation: Operation) -> tuple[int, str]:
         operation: one that is not a linear combination.
 
     Returns:
-        The number of inputs, and a letter for each constant: ``i`` for int, ``f`` for float. For a gradient, how many
-        bytes its sample ids take, and nothing.
+        The number of inputs, and a letter for each constant: ``i`` for int, ``f`` for float. For a gradient, and
+        whatever else takes a mini-batch, how many bytes the sample ids take, and nothing.
     """
-    if operation.kernel is GRADIENT:
+    if isinstance(operation.constants, bytes):
         return len(operation.constants), ""
     return len(operation.inputs), "".join("i" if isinstance(c, int) else "f" for c in operation.constants)
 
@@ -356,7 +361,7 @@ def run_kernel(kernel: Kernel | None, wave: list[Operation], arena: Arena, probl
         kernel: that of all operations in the wave; not None.
         wave: B operations of one form (see `form_of`); their inputs are computed.
         arena: where the inputs lie.
-        problem: tells device and type of the constants.
+        problem: tells device and type of the constants, and computes what depends on data.
 
     Returns:
         ``[B, D]`` for rows, ``[B]`` for scalars.
@@ -364,6 +369,8 @@ def run_kernel(kernel: Kernel | None, wave: list[Operation], arena: Arena, probl
     assert kernel is not None
     first = wave[0]
     inputs = [arena.block([operation.inputs[k].slot for operation in wave]) for k in range(len(first.inputs))]
+    if isinstance(kernel, OnData):
+        return kernel.of(problem, samples(wave, problem.device), *inputs)
     numbers = [column([operation.constants[k] for operation in wave], problem) for k in range(len(first.constants))]
     return kernel(*inputs, *numbers)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import chain
 from struct import Struct
 from struct import pack as struct_pack
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -14,6 +16,7 @@ import numpy as np
 from simnet.errors import AlgorithmError
 from simnet.values.executor import Executor
 from simnet.values.kernels import GRADIENT, Kernel
+from simnet.values.on_data import OnData
 from simnet.values.vector import LAST_OF_BLOCK, Row, Scalar, Vector, level_after
 
 HASH_EVERY = 1 << 12
@@ -61,7 +64,7 @@ class Recorder:
         self.executor = executor
         self.freed = executor.freed
         self.is_eager = executor.eager
-        self.samples = mini_batches(draws)
+        self.samples = self.unread = mini_batches(draws)
         self.shared_rows: WeakValueDictionary[int, Row] = WeakValueDictionary() if shared is None else shared
         self.log = bytearray()
         self.hash = hashlib.sha256()
@@ -83,6 +86,27 @@ class Recorder:
         if len(log) > HASH_EVERY:
             self._hash_log()
         return self._recorded(row) if self.is_eager else row
+
+    def draw(self) -> bytes:
+        """The sample ids of the next mini-batch, which no gradient will take."""
+        return next(self.samples)
+
+    def on_data(self, kernel: OnData, *inputs: Vector, samples: bytes = b"") -> Row:
+        """What the problem computes, beside the gradient, of samples; by default those that the next gradient will take.
+
+        Args:
+            kernel: a frozen dataclass that says what.
+            *inputs: its vectors, ``[D]`` each.
+            samples: what `draw` gave, here or at other nodes, joined.
+        """
+        if not samples:
+            samples = next(self.samples)
+            self.samples = chain((samples,), self.unread)
+        rows = [self.row(vector) for vector in inputs]
+        row = Row(kernel, rows, samples, self._key(), level_after(rows), self.freed)
+        self._log_kernel(kernel, rows, ())
+        self.log += samples
+        return self._recorded(row)
 
     def row(self, vector: Vector, kind: bytes = b"C") -> Row:
         """The vector as one row, so that it can be sent, kept or differentiated.
@@ -118,7 +142,7 @@ class Recorder:
         """
         terms = sorted(zip(vector.rows, vector.weights, strict=True), key=lambda term: (term[0].key, term[1]))
         rows, weights = tuple([row for row, _ in terms]), tuple([weight for _, weight in terms])
-        key = SHARED | stable_hash(layout(len(rows))(b"C", *[row.key for row in rows], *weights)) >> 1
+        key = shared_key(layout(len(rows))(b"C", *[row.key for row in rows], *weights))
         shared = self.shared_rows.get(key)
         if shared is None:
             shared = self.shared_rows[key] = Row(None, rows, weights, key, level_after(rows), self.freed)
@@ -138,14 +162,16 @@ class Recorder:
         return self._recorded(row)
 
     def measure(self, kernel: Kernel, *inputs: Vector) -> Scalar:
-        """One deferred number out of vectors.
+        """One deferred number out of vectors; out of a shared one, it has the same key at all nodes.
 
         Args:
             kernel: a frozen dataclass that gives ``[B]`` (see `Kernel`).
             *inputs: its vectors, ``[D]`` each.
         """
         rows = [self.row(vector) for vector in inputs]
-        scalar = Scalar(kernel, rows, self._key())
+        is_shared = len(rows) == 1 and rows[0].key >= SHARED
+        key = shared_key(repr((kernel, rows[0].key)).encode()) if is_shared else self._key()
+        scalar = Scalar(kernel, rows, key)
         self._log_kernel(kernel, rows, ())
         if self.is_eager:
             self.executor.compute([scalar])
@@ -209,6 +235,10 @@ class SilentRecorder(Recorder):
         """The one row."""
         return self.only
 
+    def on_data(self, kernel: OnData, *inputs: Vector, samples: bytes = b"") -> Row:
+        """The one row."""
+        return self.only
+
     def row(self, vector: Vector, kind: bytes = b"") -> Row:
         """The one row."""
         return self.only
@@ -226,6 +256,10 @@ class SilentRecorder(Recorder):
         scalar = Scalar(kernel, (), 0)
         scalar.value, scalar.slot = 0.0, 0
         return scalar
+
+
+IDLE: Any = SilentRecorder.__new__(SilentRecorder)
+"""Records nothing, of work that is no gradient."""
 
 
 def mini_batches(blocks: Iterable[np.ndarray]) -> Iterator[bytes]:
@@ -261,6 +295,18 @@ def layout(count: int) -> Callable[..., bytes]:
         33
     """
     return Struct(f"<c{count}Q{count}d").pack
+
+
+def shared_key(data: bytes) -> int:
+    """The key of an operation that several nodes record alike.
+
+    Args:
+        data: what tells it from all others.
+
+    Returns:
+        From `SHARED` on; the keys of all other operations are below.
+    """
+    return SHARED | stable_hash(data) >> 1
 
 
 def stable_hash(data: bytes) -> int:

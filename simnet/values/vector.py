@@ -6,8 +6,9 @@ of rows that nobody has needed as a row yet, so that ``mix(...) - lr * gradient`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import neg
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
@@ -190,6 +191,12 @@ class Scalar(Operation):
         self.key = key
         self.level = level_after(inputs)
         self.slot = PENDING
+
+
+Shown = Mapping[tuple[str, int | None], Vector]
+"""Vectors by name, and by whose they are."""
+
+NOTHING_SHOWN: Final[Shown] = MappingProxyType({})
 
 
 def level_after(inputs: Sequence[Row]) -> int:

@@ -8,7 +8,17 @@ from simnet.algorithms.sgd import sgd
 from simnet.algorithms.table import Entry
 
 REFERENCES: tuple[Entry, ...] = (
-    Entry(sgd, "Robbins, Monro 1951", "none", tolerates=(), pooled=True, uses_topology=False, overlap="c"),
+    Entry(
+        sgd,
+        "Robbins, Monro 1951",
+        "none",
+        tolerates=(),
+        pooled=True,
+        uses_topology=False,
+        overlap="c",
+        use="as the curve that nobody can beat by steps: all data in one place, and a network that costs nothing.",
+        avoid="to compare seconds: one machine computes n mini-batches in the time of one.",
+    ),
     Entry(
         allreduce,
         "Patarasuk, Yuan 2009",
@@ -20,6 +30,8 @@ REFERENCES: tuple[Entry, ...] = (
             "exchange=halving_doubling": "c + 2 * log2(n) * T",
             "exchange=parameter_server": "c + 2 * T",
         },
+        use="where latency is small, or with few nodes: every step is the best one possible.",
+        avoid="on slow links (`parameter_server`), over many hops of latency (`ring`), or with stragglers: all wait for the last.",
         exceptions={"consensus": "without gradients there is nothing to agree on"},
     ),
 )

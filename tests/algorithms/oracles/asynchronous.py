@@ -12,8 +12,15 @@ import numpy as np
 from simnet.streams import stream
 from tests.algorithms.oracles.world import Models, Rate, World
 
+Average = Callable[[np.ndarray, int, int, int], None]
+"""(models, who asks, who is asked, the former's step): changes the two models."""
 
-def adpsgd(X: np.ndarray, world: World, lr: Rate) -> Models:
+
+def exact_average(X: np.ndarray, i: int, j: int, _: int) -> None:
+    X[[i, j]] = (X[i] + X[j]) / 2
+
+
+def adpsgd(X: np.ndarray, world: World, lr: Rate, pair_average: Average = exact_average) -> Models:
     """On an even ring without latency: even nodes ask; each n steps in total, the models."""
     n, X = len(X), X.copy()
     G, step, rngs = world.gradient(X), [0] * n, [stream(world.seed, "algorithm", i) for i in range(n)]
@@ -21,7 +28,7 @@ def adpsgd(X: np.ndarray, world: World, lr: Rate) -> Models:
     def average(i: int) -> None:
         if i % 2 == 0:
             j = sorted([(i - 1) % n, (i + 1) % n])[rngs[i].integers(2)]
-            X[[i, j]] = (X[i] + X[j]) / 2
+            pair_average(X, i, j, step[i])
 
     for i in range(n):
         average(i)
