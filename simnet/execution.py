@@ -159,9 +159,10 @@ class Run(Account):
         num_machines = setting.num_nodes + (server is not None)
         scenario = setting.scenario
         parameters = link_parameters(setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base)
+        links = setting.edges if setting.network.routing == "hops" else ()
         network = self.network = build_network(
             *(setting.network, parameters, self.clock, setting.seed, setting.num_nodes),
-            *(setting.edges, self.outages, None if self.timeline is None else self.timeline.watch),
+            *(links, self.outages, None if self.timeline is None else self.timeline.watch),
         )
         times = setting.compute_times()
         models = self._initial_rows()
@@ -171,7 +172,7 @@ class Run(Account):
             node_type = self.insight.watched(node_type)
         if self.outages is not None:
             node_type = mortal(node_type)
-        make_node = node_maker(node_type, setting.compute)
+        make_node = node_maker(node_type, setting.compute, setting.places_over_time)
         for i in range(setting.num_nodes):
             node = make_node(
                 *(i, self.clock, network, self.machines),

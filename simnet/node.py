@@ -73,8 +73,9 @@ class Node(Calculator):
     Attributes:
         id: the node's number, from 0.
         num_nodes: n.
-        neighbors: whose messages it receives, sorted; never itself.
+        neighbors: whose messages it receives, sorted; never itself. With `listeners` and all weights, of this step.
         listeners: to whom it sends, sorted.
+        acquaintances: its neighbors of all steps, where they change.
         may_ask: the neighbors that it may `ask`, such that nodes never wait for one another in a circle.
         vector_bits, number_bits: what a model, and one number, take on the wire in full precision.
         self_weight, weights: its row of the mixing matrix: of itself, and of each neighbor in their order.
@@ -104,6 +105,7 @@ class Node(Calculator):
     ) -> None:
         super().__init__(*machine)
         self.num_nodes = surroundings.num_nodes
+        self.acquaintances = surroundings.acquaintances
         self.may_ask = surroundings.may_ask
         self.rho = surroundings.rho
         self._branch = surroundings.branch

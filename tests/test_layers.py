@@ -27,7 +27,7 @@ LAYERS = [
     {"membership"},
     {"account"},
     {"evaluation", "accounting", "insight", "checkpoint"},
-    {"setting", "checks", "complaints", "gradient_cost"},
+    {"setting", "places", "checks", "complaints", "gradient_cost"},
     {"algorithms"},
     {"node", "node_kinds", "node_values", "observer"},
     {"clock", "surroundings"},

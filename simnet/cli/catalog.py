@@ -79,7 +79,7 @@ def mixing_rows() -> Rows:
 
     Example:
         >>> [name for name, _ in mixing_rows()]
-        ['metropolis', 'uniform', 'max_degree', 'best_constant', 'lazy']
+        ['metropolis', 'uniform', 'max_degree', 'best_constant', 'lazy', 'push']
     """
     return [(name, _first_line(rule)) for name, rule in MIXINGS.items()]
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.algorithms.cases import ALL, DEFAULTS, Case, attempt, each, execute, promise, run, scenario
+from tests.algorithms.cases import ALL, DEFAULTS, Case, attempt, each, execute, promise, run, scenario, suited
 from tests.algorithms.oracles.compressors import compressed_bits
 
 N, D = 5, 3
@@ -190,6 +190,8 @@ BITS: dict[str, Callable[[int, dict[str, Any]], Bits]] = {
     "allreduce": reduced,
     "cd_grab": reduced,
     "dpsgd": partial(neighbors_hear, lambda _: M),
+    "sgp": partial(neighbors_hear, lambda _: M),
+    "delayed_gradient": partial(neighbors_hear, lambda _: M),
     "ntk_dfl": partial(neighbors_hear, lambda _: 2 * M + D * (M + 2 * 32)),
     "detag": detag_bits,
     "d2": partial(neighbors_hear, lambda _: M),
@@ -259,7 +261,8 @@ def test_a_stuck_exchange_is_explained(case: Case, tmp_path: Path, monkeypatch: 
 
     def check() -> None:
         own = Case(f"{module}:quitter", case.parameters)
-        record = attempt(scenario(own, steps=9, compute={"time": "1 s"})).record
+        topology = suited(case.entry, "ring", 5)
+        record = attempt(scenario(own, steps=9, compute={"time": "1 s"}, topology=topology)).record
         if case.entry.asynchronous or case.entry.pooled:
             assert (record.status, record.summary["steps"]) == ("done", 9)
         else:
