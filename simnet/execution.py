@@ -17,6 +17,7 @@ import numpy as np
 from simnet.accounting import describe_path, time_of_nodes
 from simnet.algorithms import Entry
 from simnet.clock import Clock, Machine, Process, Program, Timeline, build_network
+from simnet.clock.causes import Past
 from simnet.clock.varying import link_parameters
 from simnet.environment import code_version
 from simnet.errors import AlgorithmError, SimnetError, StalledError
@@ -90,6 +91,7 @@ class Run:
         )
         self.machines: list[Machine] = []
         self.nodes: list[Node] = []
+        self.clock.tidy = Past(self.machines).add_up
 
     def execute(self) -> RunRecord:
         """Runs to the end, whichever way it ends.

@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from simnet.clock import Clock, ComputeEvent, Process, Program
-from simnet.clock.causes import after
 from simnet.clock.clock import DEADLINE, START
 from simnet.clock.downtime import Downtime, Spell
 from simnet.clock.events import Message
@@ -157,7 +156,7 @@ class MortalNode(Node):
         return self.downtime.total_s(until)
 
     def _woken(self, message: Message) -> None:
-        idle_since = max(self.chain[2], self.busy_until)
+        idle_since = max(self.chain[1], self.busy_until)
         super()._woken(message)
         if self.now > idle_since:
             self.waited_s[message.sender] -= self.downtime.total_s(self.now, idle_since)
@@ -274,7 +273,7 @@ class Lifecycle:
         self._await_return(node, spell)
 
     def _return(self, node: MortalNode, spell: Spell) -> None:
-        node.chain = after(node.chain, node.chain[2], self.clock.now, node.id, node.id)
+        node.chain = node.origin()
         self.processes[node.id] = Process(self.clock, self.followed(node, self._new_life(node, spell.state)))
         self._await_crash(node, spell.end)
 
@@ -301,6 +300,6 @@ class Lifecycle:
             if node.is_absent:
                 node.is_absent = False
                 if not node.is_locked:
-                    node.answer_waiting(node.chain)
+                    node.answer_waiting(node.origin())
 
         self.clock.call(self.clock.now, let_in, DEADLINE)

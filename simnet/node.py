@@ -21,7 +21,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from simnet.clock import ComputeEvent, Machine, Payload, Program, Receipt
-from simnet.clock.causes import after
 from simnet.clock.events import Message
 from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
@@ -151,7 +150,9 @@ class Node(Machine):
         Returns:
             An event to yield: its compute time is over. Its `value` is the gradient, a ``[D]`` vector.
         """
-        start = max(self.clock._now, self.busy_until)
+        start, busy_until = self.clock._now, self.busy_until
+        if busy_until > start:  # noqa: PLR1730 - a call of max() takes longer
+            start = busy_until
         seconds = next(self._compute_times)
         end = self.busy_until = start + seconds
         self.busy_s += seconds
@@ -315,11 +316,10 @@ class Node(Machine):
         if self.is_absent:
             super().fetched(question)
             return
-        before, sent = question.origin
-        chain = after(before, sent, self.clock.now, question.sender, self.id)
+        origin = [question.origin, self.clock.now, question.sender]
         asker = self.machines[question.sender]
         self._dispatch(
-            self._link(asker.id), (self.x, self.step), question.tag, self.vector_bits, asker.replied, chain
+            self._link(asker.id), (self.x, self.step), question.tag, self.vector_bits, asker.replied, origin
         )
 
     def down_s(self, until: float) -> float:

@@ -81,7 +81,7 @@ class Departures:
         if self.ready_at < self.clock.now:  # if it is ready only now, others may leave at this moment, in their order
             self.network.transmit(link, message)
             return
-        message.origin = message.origin[0], self.ready_at
+        message.origin = [message.origin, self.ready_at, message.sender]
         self.clock.call(self.ready_at, lambda _: self.network.transmit(link, message), link.priority)
 
 

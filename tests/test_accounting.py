@@ -80,7 +80,7 @@ def test_the_path_is_as_long_as_the_run_and_no_node_is_busy_twice(
     assert path["time_s"] == pytest.approx(end)
     assert path["computing"] + path["on_links"] == pytest.approx(1.0)
     for node, computing, waiting in zip(run.nodes, nodes["computing_s"], nodes["waiting_s"], strict=True):
-        accounted = end if node.awaited() else max(node.chain[2], min(node.busy_until, end))
+        accounted = end if node.awaited() else max(node.chain[1], min(node.busy_until, end))
         assert computing + waiting == pytest.approx(accounted)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Hashable
 from typing import Any
 from weakref import ref
 
-from simnet.clock.causes import after
 from simnet.clock.clock import DEADLINE, Clock
 from simnet.clock.events import ComputeEvent, Message, Receipt
 from simnet.clock.links import Link
@@ -128,7 +127,9 @@ class Machine(Asker):
             tag: as they await it.
             bits: size of each message on the wire.
         """
-        sender, step, transmit, origin = self.id, self.step, self.network.transmit, (self.chain, self.clock._now)
+        sender, step, transmit, origin = self.id, self.step, self.network.transmit, self.chain
+        if origin[1] != self.clock._now:
+            origin = self.origin()
         for link, arrive in routes:
             transmit(link, Message(sender, tag, content, bits, step, origin, arrive))
         self.bits_sent += bits * len(routes)
@@ -168,8 +169,10 @@ class Machine(Asker):
         """
         receipt = self.collect(senders, tag)
         if not receipt.processed:
-            alarm = Message(self.id, tag, ref(receipt), 0.0, self.step, (self.chain, self.clock.now), (self._give_up,))
-            self.clock.at(self.clock.now + deadline, alarm, DEADLINE + self.id)
+            now = self.clock.now
+            origin = [self.origin(), now, self.id]  # as if whoever will be late had been asked now
+            alarm = Message(self.id, tag, ref(receipt), 0.0, self.step, origin, (self._give_up,))
+            self.clock.at(now + deadline, alarm, DEADLINE + self.id)
         return receipt
 
     def collect_newest(self) -> Receipt:
@@ -205,7 +208,10 @@ class Machine(Asker):
 
     def computed(self, event: ComputeEvent) -> None:
         """Goes on because a computation that it had to wait for is over."""
-        self.chain = after(event.before, event.start, event.end, self.id, self.id)
+        before = event.before
+        if before[2] == self.id:  # one computation after the other is one
+            before = before[0]
+        self.chain = [before, event.end, self.id]
 
     def renew(self, message: Message) -> None:
         """A message arrives of which only the newest counts, whatever the order of arrival.
@@ -280,7 +286,7 @@ class Machine(Asker):
             box.clear()
         self.answer = self._no_answer
         self.asking = None
-        self.chain = after(self.chain, self.chain[2], self.clock.now, self.id, self.id)
+        self.chain = self.origin()
         while self.questions:
             question = self.questions.popleft()
             self.machines[question.sender].refused(question)

@@ -76,7 +76,7 @@ def lossy(setup: Setup, timeout: float | None, losses: Callable[[Any], Iterator[
 def send(clock: Clock, network: Network, time: float, bits: float, ends: tuple[int, int] = (0, 1)) -> list[float]:
     """Sends a message at a time; what is returned holds the time of arrival once it has arrived."""
     arrived: list[float] = []
-    message = Message(ends[0], "tag", None, bits, 0, (beginning(ends[0]), time), (lambda _: arrived.append(clock.now),))
+    message = Message(ends[0], "tag", None, bits, 0, beginning(ends[0]), (lambda _: arrived.append(clock.now),))
     link = network.link(*ends)
     clock.call(time, lambda _: network.transmit(link, message), WAKE)
     return arrived
