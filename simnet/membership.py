@@ -156,7 +156,7 @@ class MortalNode(Node):
         return self.downtime.total_s(until)
 
     def _woken(self, message: Message) -> None:
-        idle_since = max(self.chain[1], self.busy_until)
+        idle_since = max(self.chain.until, self.busy_until)
         super()._woken(message)
         if self.now > idle_since:
             self.waited_s[message.sender] -= self.downtime.total_s(self.now, idle_since)

@@ -316,11 +316,7 @@ class Node(Machine):
         if self.is_absent:
             super().fetched(question)
             return
-        origin = [question.origin, self.clock.now, question.sender]
-        asker = self.machines[question.sender]
-        self._dispatch(
-            self._link(asker.id), (self.x, self.step), question.tag, self.vector_bits, asker.replied, origin
-        )
+        self._respond(question, (self.x, self.step), self.vector_bits)
 
     def down_s(self, until: float) -> float:
         """How long this node has been down, or not there.

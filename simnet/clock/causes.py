@@ -10,31 +10,40 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-Cause = list[Any]
-"""One link of a chain, ``[before, until, by]``: what came before (a link, what a `CriticalPath` says of it, or None at the
-start of the run), when this one ended [s], and from which machine it came.
-
-A link begins when the one before ends. At the machine ``by`` that computed all the while, it is a computation; anywhere else a
-message on its way. Where a link ended the next one says: that is from where it came. A plain list, since every waiting makes one.
-"""
+from typing import Protocol
 
 
-def beginning(machine: int) -> Cause:
-    """The chain of a machine to which nothing has happened yet.
+class Cause(Protocol):
+    """One link of a chain: a message on its way, or a machine that computes.
+
+    It begins when the one before ends. Where it ended the next one says: that is from where it came.
+
+    Attributes:
+        sender: the machine from which it came.
+        origin: what came before: another link, what a `CriticalPath` says of all that came before, or None at the start.
+        until: when it ended [s].
+    """
+
+    sender: int
+    origin: Cause | CriticalPath | None
+    until: float
+
+
+class Work:
+    """A machine goes on by itself: it has computed, or was down, or begins.
 
     Args:
-        machine: its number.
-
-    Returns:
-        A chain of one link without length.
-
-    Example:
-        >>> beginning(3)
-        [None, 0.0, 3]
+        sender: the machine's number.
+        origin: what came before.
+        until: when it ended [s].
     """
-    return [None, 0.0, machine]
+
+    __slots__ = ("origin", "sender", "until")
+
+    def __init__(self, sender: int, origin: Cause | CriticalPath | None = None, until: float = 0.0) -> None:
+        self.sender = sender
+        self.origin = origin
+        self.until = until
 
 
 @dataclass
@@ -72,23 +81,22 @@ def critical_path(chain: Cause, at: int) -> CriticalPath:
         Seconds by machine and by link; together they are the moment at which the chain ends.
 
     Example:
-        >>> path = critical_path([[beginning(0), 2.0, 0], 5.0, 0], at=1)  # 0 computes for 2 s, then its message takes 3 s
+        >>> path = critical_path(Work(0, Work(0, Work(0), 2.0), 5.0), at=1)  # 0 computes for 2 s; its message takes 3 s
         >>> dict(path.computing_s), dict(path.on_links_s), path.total_s
         ({0: 2.0}, {(0, 1): 3.0}, 5.0)
     """
     links = []
-    link: Any = chain
-    while isinstance(link, list):
-        before, until, by = link
-        links.append((by, at, until))
-        link, at = before, by
+    link: Cause | CriticalPath | None = chain
+    while link is not None and not isinstance(link, CriticalPath):
+        links.append((link.sender, at, link.until))
+        at, link = link.sender, link.origin
     path = CriticalPath() if link is None else link.copy()
-    for by, at, until in reversed(links):
+    for sender, receiver, until in reversed(links):
         if until > path.until_s:
-            if by == at:
-                path.computing_s[at] += until - path.until_s
+            if sender == receiver:
+                path.computing_s[sender] += until - path.until_s
             else:
-                path.on_links_s[by, at] += until - path.until_s
+                path.on_links_s[sender, receiver] += until - path.until_s
             path.until_s = until
     return path
 
@@ -113,11 +121,11 @@ class Past:
 
     Example:
         >>> from types import SimpleNamespace
-        >>> machine = SimpleNamespace(id=0, chain=[[beginning(0), 2.0, 0], 5.0, 1])
+        >>> machine = SimpleNamespace(id=0, chain=Work(1, Work(0, Work(0), 2.0), 5.0))
         >>> past = Past([machine])
         >>> past.add_up(now=5.0)
         >>> past.add_up(now=6.0)  # only now that is far back
-        >>> machine.chain[0].total_s
+        >>> machine.chain.origin.total_s
         2.0
     """
 
@@ -131,12 +139,13 @@ class Past:
         Args:
             now: until then it will be added up the next time [s].
         """
-        seen: set[int] = set()
+        seen: set[Cause] = set()
         for machine in self.machines:
-            link = machine.chain
-            while link[1] > self.added_until and isinstance(link[0], list) and id(link) not in seen:
-                seen.add(id(link))
-                link = link[0]
-            if link[1] <= self.added_until and isinstance(link[0], list):
-                link[0] = critical_path(link[0], at=link[2])  # whoever else has passed here has the same past
+            link, before = machine.chain, machine.chain.origin
+            while before is not None and not isinstance(before, CriticalPath) and link not in seen:
+                seen.add(link)
+                if link.until <= self.added_until:
+                    link.origin = critical_path(before, at=link.sender)  # whoever else has passed here has the same past
+                    break
+                link, before = before, before.origin
         self.added_until = now

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
-from math import inf
 from itertools import repeat
+from math import inf
 from typing import Any, ClassVar, Final
 
 import simpy

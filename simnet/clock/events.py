@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
-from simnet.clock.causes import Cause
+from simnet.clock.causes import Cause, CriticalPath
 from simnet.clock.clock import WAKE, Clock, Occurrence
 from simnet.errors import AlgorithmError
 
@@ -138,11 +138,14 @@ class Message(Transfer):
         payload: what the algorithm sent.
         bits: its size on the wire.
         step: the sender's step when it was sent.
-        origin: what had to happen before it was sent; ends when it was sent.
+        origin: what had to happen before it was sent, until the moment when it was sent (see `Cause`).
         arrive: the one function that is called with the message when it arrives.
+
+    Attributes:
+        until: when it arrived, once it is the reason why a machine went on (see `Cause`); its payload is gone then.
     """
 
-    __slots__ = ("origin", "payload", "sender", "step", "tag")
+    __slots__ = ("origin", "payload", "sender", "step", "tag", "until")
 
     def __init__(
         self,
@@ -151,7 +154,7 @@ class Message(Transfer):
         payload: Any,
         bits: float,
         step: int,
-        origin: Cause,
+        origin: Cause | CriticalPath | None,
         arrive: tuple[Callable[[Message], None]],
     ) -> None:
         self.sender = sender
@@ -161,6 +164,18 @@ class Message(Transfer):
         self.step = step
         self.origin = origin
         self.callbacks = arrive  # a tuple that all messages of a link share
+
+    def arrived(self, now: float) -> Message:
+        """This message as the cause of what happens now; what it brought is held no longer.
+
+        Args:
+            now: when it arrived [s].
+
+        Returns:
+            Itself.
+        """
+        self.until, self.payload = now, None
+        return self
 
 
 class Receipt(Occurrence):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Hashable
 from typing import Any
 from weakref import ref
 
+from simnet.clock.causes import Cause, CriticalPath, Work
 from simnet.clock.clock import DEADLINE, Clock
 from simnet.clock.events import ComputeEvent, Message, Receipt
 from simnet.clock.links import Link
@@ -128,7 +129,7 @@ class Machine(Asker):
             bits: size of each message on the wire.
         """
         sender, step, transmit, origin = self.id, self.step, self.network.transmit, self.chain
-        if origin[1] != self.clock._now:
+        if origin.until != self.clock._now:
             origin = self.origin()
         for link, arrive in routes:
             transmit(link, Message(sender, tag, content, bits, step, origin, arrive))
@@ -170,7 +171,7 @@ class Machine(Asker):
         receipt = self.collect(senders, tag)
         if not receipt.processed:
             now = self.clock.now
-            origin = [self.origin(), now, self.id]  # as if whoever will be late had been asked now
+            origin = Work(self.id, self.origin(), now)  # as if whoever will be late had been asked now
             alarm = Message(self.id, tag, ref(receipt), 0.0, self.step, origin, (self._give_up,))
             self.clock.at(now + deadline, alarm, DEADLINE + self.id)
         return receipt
@@ -208,10 +209,10 @@ class Machine(Asker):
 
     def computed(self, event: ComputeEvent) -> None:
         """Goes on because a computation that it had to wait for is over."""
-        before = event.before
-        if before[2] == self.id:  # one computation after the other is one
-            before = before[0]
-        self.chain = [before, event.end, self.id]
+        before: Cause | CriticalPath | None = event.before
+        while isinstance(before, Work) and before.sender == self.id:  # one computation after the other is one
+            before = before.origin
+        self.chain = Work(self.id, before, event.end)
 
     def renew(self, message: Message) -> None:
         """A message arrives of which only the newest counts, whatever the order of arrival.

@@ -75,7 +75,7 @@ class Queued:
         """Arrives when the last limit on the way has served it."""
         uplink, own, bits, latency = link.uplink, link.own, transfer.bits, link.latency + extra
         at_link = own.start(bits, uplink.start(bits, self.clock._now))
-        last_bit = (own.free_at if own.free_at > uplink.free_at else uplink.free_at) + latency
+        last_bit = (max(uplink.free_at, own.free_at)) + latency
         if link.downlink.bandwidth == inf:
             self.at(last_bit, transfer, link.priority)
             return
@@ -89,7 +89,7 @@ class Queued:
     def _enter_downlink(self, link: Link, transfer: Transfer, last_bit: float) -> None:
         downlink = link.downlink
         downlink.start(transfer.bits, self.clock._now)
-        self.at(downlink.free_at if downlink.free_at > last_bit else last_bit, transfer, link.priority)
+        self.at(max(last_bit, downlink.free_at), transfer, link.priority)
 
 
 class QueuedPath(Queued):

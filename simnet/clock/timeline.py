@@ -17,6 +17,7 @@ from math import inf, nan
 from typing import Any
 
 import numpy as np
+
 from simnet.clock.clock import Clock, Event
 from simnet.clock.events import ComputeEvent, Receipt, Transfer, whole
 from simnet.clock.links import Link
