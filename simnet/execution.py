@@ -17,6 +17,7 @@ from simnet.account import Account
 from simnet.algorithms import Entry
 from simnet.checkpoint import Keeper
 from simnet.clock import Clock, Machine, Process, Program, Timeline, build_network
+from simnet.clock.causes import Past
 from simnet.clock.varying import link_parameters
 from simnet.errors import AlgorithmError, OutputError, SimnetError, StalledError
 from simnet.evaluation import Evaluations, RecalledEvaluations, ResumedEvaluations
@@ -122,6 +123,7 @@ class Run(Account):
         )
         self.machines: list[Machine] = []
         self.nodes: list[Node] = []
+        self.clock.tidy = Past(self.machines).add_up
 
     def execute(self) -> RunRecord:
         """Runs to the end, whichever way it ends.

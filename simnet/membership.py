@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from simnet.clock import Clock, ComputeEvent, Process, Program
-from simnet.clock.causes import after
 from simnet.clock.clock import DEADLINE, START
 from simnet.clock.downtime import Downtime, Spell
 from simnet.clock.events import Message, Receipt
@@ -168,12 +167,7 @@ class MortalNode(Node):
         if self.is_absent:
             super().fetched(question)
             return
-        before, sent = question.origin
-        chain = after(before, sent, self.clock.now, question.sender, self.id)
-        asker = self.machines[question.sender]
-        self._dispatch(
-            self._link(asker.id), (self.x, self.step), question.tag, self.vector_bits, asker.replied, chain
-        )
+        self._respond(question, (self.x, self.step), self.vector_bits)
 
     def down_s(self, until: float) -> float:
         """How long this node has been down, or not there.
@@ -184,7 +178,7 @@ class MortalNode(Node):
         return self.downtime.total_s(until)
 
     def _woken(self, message: Message) -> None:
-        idle_since = max(self.chain[2], self.busy_until)
+        idle_since = max(self.chain.until, self.busy_until)
         super()._woken(message)
         if self.now > idle_since:
             self.waited_s[message.sender] -= self.downtime.total_s(self.now, idle_since)
@@ -301,7 +295,7 @@ class Lifecycle:
         self._await_return(node, spell)
 
     def _return(self, node: MortalNode, spell: Spell) -> None:
-        node.chain = after(node.chain, node.chain[2], self.clock.now, node.id, node.id)
+        node.chain = node.origin()
         self.processes[node.id] = Process(self.clock, self.followed(node, self._new_life(node, spell.state)))
         self._await_crash(node, spell.end)
 
@@ -328,6 +322,6 @@ class Lifecycle:
             if node.is_absent:
                 node.is_absent = False
                 if not node.is_locked:
-                    node.answer_waiting(node.chain)
+                    node.answer_waiting(node.origin())
 
         self.clock.call(self.clock.now, let_in, DEADLINE)

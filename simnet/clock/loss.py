@@ -128,7 +128,7 @@ class Unreliable:
             self.given_up[ends] = None
             self._drop(attempt.of)
         else:
-            attempt.callbacks = (self._again,)  # type: ignore[assignment]
+            attempt.callbacks = (self._again,)
             self.clock.at(time, attempt, attempt.link.priority)
 
     def _again(self, attempt: Attempt) -> None:
