@@ -135,9 +135,9 @@ def test_a_run_that_faults_keep_from_going_on_ends_and_names_them(faults: list[A
 def test_random_faults_that_overlap_for_ever_are_refused() -> None:
     often = random("1 ms", "10 s")
     links = [{**OUTAGES, "down": "1000 s", "links": pairs} for pairs in ([[0, 1]], [[1, 0]])]
-    with pytest.raises(ScenarioError, match="faults.1: .* here and in faults.0 would practically never be up"):
+    with pytest.raises(ScenarioError, match=r"faults\.1: .* here and in faults.0 would practically never be up"):
         run(often, {**often, "nodes": [1]})
-    with pytest.raises(ScenarioError, match="faults.2: .* here and in faults.1 would practically never be up"):
+    with pytest.raises(ScenarioError, match=r"faults\.2: .* here and in faults.1 would practically never be up"):
         run(often, *links)
     run({**often, "nodes": [0]}, {**often, "nodes": [1]})  # different nodes
     run(random("1 s", "9 s"), random("1 s", "9 s"))  # one spell in ten
