@@ -10,7 +10,6 @@ from functools import partial
 from math import ceil, inf
 from time import perf_counter
 from typing import Literal, cast
-from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from simnet.evaluation import Evaluations, RecalledEvaluations, ResumedEvaluatio
 from simnet.insight import insight_for
 from simnet.membership import Lifecycle, MembershipObserver, MortalNode, mortal
 from simnet.node import Node
-from simnet.node_kinds import SilentNode, node_maker
+from simnet.node_kinds import Server, SilentNode, node_maker
 from simnet.observer import Budget, Observer
 from simnet.progress import Progress
 from simnet.result import RunRecord, Status
@@ -37,11 +36,11 @@ from simnet.values import (
     Executor,
     ForgottenError,
     RecallingExecutor,
-    Recorder,
     ResumableExecutor,
     Row,
     SilentRecorder,
     WaveExecutor,
+    recorder_maker,
 )
 
 ExecutorName = Literal["deferred", "eager", "off"]
@@ -56,6 +55,7 @@ the last waves before each computation half empty, so it should come seldom (n =
 
 MEMORY_BUDGET = 2 << 30
 """Bytes that one batched call may take, roughly; larger waves are split."""
+
 
 class Run(Account):
     """Assembles the two planes for one algorithm and lets the clock run.
@@ -159,25 +159,25 @@ class Run(Account):
         num_machines = setting.num_nodes + (server is not None)
         scenario = setting.scenario
         parameters = link_parameters(setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base)
+        links = setting.edges if setting.network.routing == "hops" else ()
         network = self.network = build_network(
             *(setting.network, parameters, self.clock, setting.seed, setting.num_nodes),
-            *(setting.edges, self.outages, None if self.timeline is None else self.timeline.watch),
+            *(links, self.outages, None if self.timeline is None else self.timeline.watch),
         )
         times = setting.compute_times()
         models = self._initial_rows()
-        shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
-        node_type, recorder_type = (SilentNode, SilentRecorder) if self.is_silent else (Node, Recorder)
+        make_recorder = recorder_maker(setting.problem, self.executor, setting.seed, is_silent=self.is_silent)
+        node_type = SilentNode if self.is_silent else Node
         if self.insight is not None:
             node_type = self.insight.watched(node_type)
         if self.outages is not None:
             node_type = mortal(node_type)
-        make_node = node_maker(node_type, setting.compute)
+        make_node = node_maker(node_type, setting.compute, setting.places_over_time)
         for i in range(setting.num_nodes):
-            draws = setting.problem.draws(i, setting.seed)
             node = make_node(
                 *(i, self.clock, network, self.machines),
                 surroundings=setting.surroundings(i, self.wait, self.entry.uses_tree),
-                recorder=recorder_type(i, self.executor, draws, shared),
+                recorder=make_recorder(i),
                 model=models[i],
                 compute_times=times[i],
                 rng=stream(setting.seed, "algorithm", i),
@@ -196,7 +196,8 @@ class Run(Account):
             self.observer.begin(self.nodes)
             self.processes = [self._process(node, programs(node)) for node in self.nodes]
         if server is not None:
-            machine = Machine(setting.num_nodes, self.clock, network, self.machines)
+            number = setting.num_nodes
+            machine = Server(number, self.clock, network, self.machines, recorder=make_recorder(number))
             self.machines.append(machine)
             self.processes.append(self._process(machine, server(machine, self._shared_key)))
             self.observer.extra_machines.append(machine)
@@ -243,8 +244,8 @@ class Run(Account):
         failed = [i for i, process in enumerate(self.processes) if process.error is error]
         if not failed:
             return error
-        node = self.nodes[failed[0]]
-        where = f"{self.named.label}: node {node.id} in step {node.step} (t = {node.now:g} s)"
+        node = self.machines[failed[0]]
+        where = f"{self.named.label}: node {node.id} in step {node.step} (t = {self.clock.now:g} s)"
         if isinstance(error, SimnetError):
             return AlgorithmError(f"{where}: {error}")
         return AlgorithmError(f"{where}: {type(error).__name__}: {error}{line_of(error)}")

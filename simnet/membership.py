@@ -309,7 +309,7 @@ class Lifecycle:
         """Finds a model and a step to go on from, joins, and runs the program."""
         model, step = self.initial_models[node.id], self.observer.furthest_step()
         if state == "neighbor":
-            for neighbor in node.neighbors:
+            for neighbor in node.acquaintances:
                 found = (yield node.fetch(neighbor)) if neighbor in self.observer.members else None
                 if found is not None:
                     model, step = found

@@ -15,12 +15,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from simnet.clock import Machine, Program
+from simnet.clock import Program
 from simnet.errors import ParameterError
+from simnet.node_kinds import Server
 from simnet.scenario import parameters_model
 
 Algorithm = Callable[..., Program]
-ServerProgram = Callable[[Machine, Callable[..., int]], Program]
+ServerProgram = Callable[[Server, Callable[..., int]], Program]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Entry:
             ``max(c, T)``; it may use the parameters, n, log2, degree and outputs. Where it depends on the value of one
             parameter, a mapping from ``key=value``.
         fixed_topology: why its neighbors have to be the same in every step; empty if they may change.
+        topologies: the only kinds of topologies that it is for; empty: all.
         recalled: what of it is written from memory, since the paper's text could not be read; empty if nothing is.
         uses_topology: whether the topology and the mixing matrix matter to it at all.
         linearizes: whether it needs a loss that is a function of the model's outputs alone (see `Node.mini_batch`).
@@ -60,6 +62,7 @@ class Entry:
     lowest_eigenvalue: float = -1.0
     overlap: str | Mapping[str, str] = "c + T"
     fixed_topology: str = ""
+    topologies: tuple[str, ...] = ()
     recalled: str = ""
     uses_topology: bool = True
     linearizes: bool = False

@@ -25,9 +25,10 @@ from simnet.scenario.quantities import Text
 from simnet.scenario.rows import Rows
 from simnet.scenario.schema_compute import Compute
 from simnet.scenario.schema_faults import Fault, misfits
-from simnet.scenario.schema_network import Edges, Messages, Mixing, Network, Topology
+from simnet.scenario.schema_network import Messages, Mixing, Network
 from simnet.scenario.schema_problem import Problem, Quadratic
 from simnet.scenario.schema_run import ON_REQUEST_NAMES, AlgorithmEntry, Known, Record, Run
+from simnet.scenario.schema_topology import Edges, Topology
 from simnet.scenario.writer import to_yaml
 from simnet.sentences import Complaint, nearest, refusal, sentence, unknown_key
 

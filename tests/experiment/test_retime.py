@@ -60,7 +60,7 @@ def test_a_retimed_result_is_that_of_the_changed_scenario(case: Case) -> None:
     source = mixture(case)
     result = simnet.run(source, device="cpu")
 
-    @settings(max_examples=4, deadline=None)
+    @settings(max_examples=2, deadline=None)
     @given(st.integers(0, 200), st.integers(1, 40), st.sampled_from(["none", "queue", "fair"]), st.booleans())
     def check(latency: int, rate: int, sharing: str, is_jittered: bool) -> None:
         network = {"latency": f"{latency} ms", "bandwidth": f"{rate} kbit/s", "sharing": sharing}
