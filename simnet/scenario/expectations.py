@@ -47,7 +47,11 @@ Lookup = Callable[["Quantity"], float]
 
 @dataclass(frozen=True)
 class Number:
-    """A number as it stands there."""
+    """A number as it stands there.
+
+    Args:
+        value: the number.
+    """
 
     value: float
 
@@ -76,7 +80,12 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Two terms and what is done with them."""
+    """Two terms and what is done with them.
+
+    Args:
+        sign: ``+``, ``-``, ``*`` or ``/``.
+        left, right: the terms.
+    """
 
     sign: str
     left: Term
@@ -215,6 +224,12 @@ class Parser:
 
         Args:
             of: how many algorithms it is about.
+
+        Returns:
+            The comparison.
+
+        Raises:
+            ParameterError: if it is something else.
         """
         left = self.sum()
         sign = self.take("<=", ">=", "<", ">")
