@@ -50,13 +50,14 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 @pytest.fixture(scope="session")
 def simnet_run(request: pytest.FixtureRequest) -> Runner:
-    """A function that runs a scenario, once per session: ``result = simnet_run("scenarios/ring.yaml", seed=1)``.
+    """Runs scenarios, each once per session.
 
     Args:
         request: pytest's.
 
     Returns:
-        It takes what ``simnet.run`` takes; a relative path starts from pytest's root folder.
+        A function, ``result = simnet_run("scenarios/ring.yaml", seed=1)``, that takes what ``simnet.run`` takes; a relative
+        path starts from pytest's root folder.
     """
     from simnet.plugin import runner  # noqa: PLC0415  torch takes seconds
 
@@ -65,14 +66,14 @@ def simnet_run(request: pytest.FixtureRequest) -> Runner:
 
 @pytest.fixture
 def assert_matches_baseline(request: pytest.FixtureRequest) -> Matcher:
-    """A function that compares a result with its baseline: ``assert_matches_baseline(result)``.
+    """Compares results with their baselines.
 
     Args:
         request: pytest's.
 
     Returns:
-        It takes a result and, instead of its scenario's name, a ``name``; the baseline is ``baselines/NAME.yaml`` beside
-        the test.
+        A function, ``assert_matches_baseline(result)``, that compares with ``baselines/NAME.yaml`` beside the test; NAME is
+        the scenario's, or the argument ``name``.
     """
     from simnet.plugin import Matcher  # noqa: PLC0415  torch takes seconds
 

@@ -29,7 +29,7 @@ from simnet.simulation import run, schemas
 WIDTH = 110
 
 
-class Refuted(SimnetError):
+class RefutedError(SimnetError):
     """A result is not what it should be; the message says how, for people."""
 
 
@@ -131,7 +131,7 @@ class Matcher:
             name: of the baseline; by default the scenario's.
 
         Raises:
-            Refuted: something has moved, or there is no baseline.
+            RefutedError: something has moved, or there is no baseline.
             OutputError: it cannot be written.
             ScenarioError: it cannot be read.
         """
@@ -146,7 +146,7 @@ class Matcher:
         found = changes(read(path), result)
         if found:
             shown = text(change_table(found))
-            raise Refuted(f"{path}: {found[0]}\n{shown}\nif that is meant, record it with pytest --simnet-update")
+            raise RefutedError(f"{path}: {found[0]}\n{shown}\nif that is meant, record it with pytest --simnet-update")
 
 
 def ended(result: Result) -> None:
@@ -156,10 +156,10 @@ def ended(result: Result) -> None:
         result: any.
 
     Raises:
-        Refuted: one diverged or stalled.
+        RefutedError: one diverged or stalled.
     """
     if result.exit_status:
-        raise Refuted("\n".join(remarks(result)))
+        raise RefutedError("\n".join(remarks(result)))
 
 
 def text(table: Table) -> str:
@@ -204,7 +204,7 @@ class ScenarioFile(pytest.File):
         try:
             scenario = load(self.path, algorithms=schemas(self.path.parent))
             if found := objections(scenario):
-                raise Refuted("\n".join(found))
+                raise RefutedError("\n".join(found))
         except SimnetError as error:
             raise self.CollectError(str(error)) from None
         for index, expectation in enumerate(scenario.expect):
@@ -237,14 +237,14 @@ def expected(index: int) -> Callable[[Result], None]:
         index: of the expectation.
 
     Returns:
-        It raises `Refuted` with a table if a result is not so.
+        It raises `RefutedError` with a table if a result is not so.
     """
 
     def verify(result: Result) -> None:
         ended(result)
         verdict = verdicts(result)[index]
         if not verdict.holds:
-            raise Refuted(f"{verdict}\n{text(verdict_table([verdict], ''))}")
+            raise RefutedError(f"{verdict}\n{text(verdict_table([verdict], ''))}")
 
     return verify
 
