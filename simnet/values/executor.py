@@ -136,7 +136,7 @@ class WaveExecutor:
     def store(self, models_ND: torch.Tensor) -> list[int]:
         """Keeps initial models and returns their slots."""
         slots = self.arena.allocate(len(models_ND))
-        self.arena.data[slots[0] : slots[0] + len(slots)] = models_ND
+        self.arena.data[slots[0] : slots[0] + len(slots), : self.arena.num_parameters] = models_ND
         return slots
 
     def read(self, rows: Sequence[Row]) -> torch.Tensor:
@@ -179,9 +179,10 @@ class WaveExecutor:
                 operation.inputs = ()
             return
         slots = self.arena.allocate(len(wave))
-        out_BD = self.arena.output(slots)
+        padded = self.arena.output(slots)
+        out_BD = padded[:, : self.arena.num_parameters]
         if kernel is None:
-            combine(wave, self.arena, out_BD)
+            combine(wave, self.arena, padded)
         elif kernel is GRADIENT or isinstance(kernel, KeptGradient):
             inputs_BD = self.arena.block([operation.inputs[0].slot for operation in wave])
             write_gradients(kernel, wave, self.problem, inputs_BD, out_BD)
@@ -189,7 +190,7 @@ class WaveExecutor:
             self.gradient_calls += 1
         else:
             out_BD.copy_(run_kernel(kernel, wave, self.arena, self.problem))
-        self.arena.write(slots, out_BD)
+        self.arena.write(slots, padded)
         for operation, slot in zip(wave, slots, strict=True):
             operation.slot = slot
             operation.inputs = operation.constants = ()
