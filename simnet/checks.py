@@ -19,6 +19,22 @@ from simnet.scenario import Network as NetworkSpec
 _WAITS = {"all": "wait: all", "none": "wait: none", "deadline": "wait: {deadline: 200 ms}"}
 
 
+def check_checkpoints(scenario: Scenario, complaints: Complaints) -> None:
+    """Complains if a run is to be kept that has more state than its vectors.
+
+    Args:
+        scenario: what is asked.
+        complaints: gets what is wrong.
+    """
+    order = getattr(getattr(scenario.problem, "order", None), "kind", None)
+    if scenario.run.checkpoint_every and order in ("herding", "grab"):
+        complaints.add(
+            "run.checkpoint_every",
+            f"found problem.order: {order}, whose decisions are not kept; allowed: orders that gradients do not decide; "
+            "leave checkpoint_every out",
+        )
+
+
 def check_machines(scenario: Scenario, seed: int, entries: list[Entry], complaints: Complaints) -> None:
     """Reads the network's files for as many machines as the algorithms need: a parameter server is one more than n.
 

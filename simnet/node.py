@@ -15,7 +15,7 @@ Behind the words stand the two planes. The clock decides when each event happens
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -184,12 +184,27 @@ class Node(Calculator):
         Returns:
             An event to yield: its compute time is over. Its `value` is the gradient, a ``[D]`` vector.
         """
-        start = max(self.clock._now, self.busy_until)
+        start, busy_until = self.clock._now, self.busy_until
+        if busy_until > start:  # noqa: PLR1730 - a call of max() takes longer
+            start = busy_until
         seconds = next(self._compute_times)
         end = self.busy_until = start + seconds
         self.busy_s += seconds
         self.gradients += 1
         return ComputeEvent(self, start, end, self._recorder.gradient(x))
+
+    @property
+    def num_mini_batches(self) -> int:
+        """Into how many fixed mini-batches its examples are cut (see `take`): as many on all nodes, an even number, or 0."""
+        return len(self._recorder.fixed)
+
+    def take(self, order: Iterable[int]) -> None:
+        """The next gradients are those of fixed mini-batches; only after them come again those that the scenario says.
+
+        Args:
+            order: numbers below `num_mini_batches`.
+        """
+        self._recorder.take(order)
 
     def exchange(self, payload: Any, tag: Hashable) -> Receipt:
         """Sends the payload to all listeners and collects what the neighbors sent under the same tag.

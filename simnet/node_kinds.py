@@ -1,4 +1,4 @@
-"""Other kinds of nodes: whose neighbors or speed vary, who take time to mix, who are watched, who have no values.
+"""Other kinds of nodes: whose neighbors or speed vary, who take time to mix, are watched, have no values; the server.
 
 Chosen when a run is assembled, so that all other runs pay nothing for them.
 """
@@ -12,14 +12,16 @@ from math import inf
 from typing import Any
 
 from simnet.clock import ComputeEvent
+from simnet.clock.causes import Work
 from simnet.clock.events import Message, Receipt
 from simnet.clock.links import Link
 from simnet.clock.pace import UnevenTimes
 from simnet.errors import AlgorithmError
 from simnet.node import Node
+from simnet.node_values import Calculator
 from simnet.scenario import Compute, PerNumber
 from simnet.surroundings import Place
-from simnet.values import Kernel, Row, Scalar, Vector
+from simnet.values import Kernel, Recorder, Row, Scalar, Vector
 
 
 def node_maker(
@@ -116,7 +118,7 @@ class Departures:
         if self.ready_at < self.clock.now:  # if it is ready only now, others may leave at this moment, in their order
             self.network.transmit(link, message)
             return
-        message.origin = message.origin[0], self.ready_at
+        message.origin = Work(message.sender, message.origin, self.ready_at)
         self.clock.call(self.ready_at, lambda _: self.network.transmit(link, message), link.priority)
 
 
@@ -181,6 +183,31 @@ class ChargedNode(Node):
         """As of any node; a cost for each number of the result."""
         self.charge(self._compress_s)
         return super().apply(kernel, *vectors, constants=constants)
+
+
+class Server(Calculator):
+    """A machine beyond the nodes, without data and model, that may compute with what it receives.
+
+    Args:
+        *machine: see `Machine`.
+        recorder: writes down what it computes.
+    """
+
+    def __init__(self, *machine: Any, recorder: Recorder) -> None:
+        super().__init__(*machine)
+        self._recorder = recorder
+
+    def numbers(self, scalars: Sequence[Scalar]) -> list[float]:
+        """Deferred numbers as floats, for decisions that depend on the data; it makes the executor run.
+
+        Args:
+            scalars: what `measure` gave.
+
+        Returns:
+            The floats, zeros where values are switched off.
+        """
+        self._recorder.executor.compute(scalars)  # all of them in one go
+        return [self._recorder.number(scalar) for scalar in scalars]
 
 
 class WatchedGradient(ComputeEvent):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from simnet.algorithms import Entry
-from simnet.checks import check_algorithm, check_compute, check_graphs, check_machines, takes_time
+from simnet.checks import check_algorithm, check_checkpoints, check_compute, check_graphs, check_machines, takes_time
 from simnet.clock import compute_times
 from simnet.clock.compute import mean_recorded_time
 from simnet.clock.outages import Outages
@@ -305,6 +305,7 @@ def check_times(scenario: Scenario, seed: int, entries: list[Entry], rho: float 
         rho: ``||W - J||_2``; None if it was not computed.
         complaints: gets what is wrong.
     """
+    check_checkpoints(scenario, complaints)
     check_machines(scenario, seed, entries, complaints)
     check_compute(scenario, seed, complaints)
     if scenario.run.steps is None and scenario.run.epochs is None and not takes_time(scenario):

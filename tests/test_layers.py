@@ -18,7 +18,7 @@ MAX_LINES = 400
 # From top to bottom; a part may import parts of its own line and of all lines below it.
 LAYERS = [
     {"__init__", "__main__"},
-    {"cli"},
+    {"cli", "plugin"},
     {"report"},
     {"experiment"},
     {"simulation"},

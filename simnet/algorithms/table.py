@@ -15,12 +15,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from simnet.clock import Machine, Program
+from simnet.clock import Program
 from simnet.errors import ParameterError
+from simnet.node_kinds import Server
 from simnet.scenario import parameters_model
 
 Algorithm = Callable[..., Program]
-ServerProgram = Callable[[Machine, Callable[..., int]], Program]
+ServerProgram = Callable[[Server, Callable[..., int]], Program]
 
 
 @dataclass(frozen=True)

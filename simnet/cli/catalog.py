@@ -253,6 +253,7 @@ TOPICS: Mapping[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "problems": (_KINDS, part_rows("problem")),
     "models": (_KINDS, part_rows("problem", "model")),
     "partitions": (_KINDS, part_rows("problem", "partition")),
+    "orders": (_KINDS, part_rows("problem", "order")),
     "metrics": (("name", "what it is", "better"), metric_rows),
     "faults": (_KINDS, part_rows("faults")),
     "devices": (("name", "float32 peak", "memory", "what it is", "source"), device_rows),

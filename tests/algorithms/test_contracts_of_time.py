@@ -188,6 +188,7 @@ def after_exact_replicas(n: int, parameters: dict[str, Any]) -> Bits:
 BITS: dict[str, Callable[[int, dict[str, Any]], Bits]] = {
     "sgd": lambda *_: 0.0,
     "allreduce": reduced,
+    "cd_grab": reduced,
     "dpsgd": partial(neighbors_hear, lambda _: M),
     "sgp": partial(neighbors_hear, lambda _: M),
     "delayed_gradient": partial(neighbors_hear, lambda _: M),

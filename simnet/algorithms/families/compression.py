@@ -38,6 +38,7 @@ COMPRESSION: tuple[Entry, ...] = (
         "Lu, De Sa 2020",
         "b bits per number to each neighbor",
         check=check_bits,
+        lowest_eigenvalue=-1 / 3,
         fixed_topology="the correction belongs to the weights of the step before",
         recalled="the listing, and the paper's theta and delta for it",
         use="where bandwidth is scarce and the nodes' data differ much.",
