@@ -144,10 +144,15 @@ def check_graphs(
             f"{named.label} needs a doubly stochastic mixing matrix (rows and columns sum to 1); "
             "use mixing metropolis, max_degree or best_constant, or a regular graph"
         )
-    if entry.sums == "columns" and not all(map(is_column_stochastic, examples)):
+    if entry.sums in {"columns", "shares"} and not all(map(is_column_stochastic, examples)):
         complain(
             f"{named.label} needs a column stochastic mixing matrix (each node's shares sum to 1); "
             "use mixing push, metropolis, or a regular graph"
+        )
+    if entry.sums == "shares" and not all(W.data.min() >= 0 < W.diagonal().min() for W in examples):
+        complain(
+            f"{named.label} needs shares: no weight of the mixing matrix below 0, and more than 0 for each node itself; "
+            "use mixing push or metropolis"
         )
 
 

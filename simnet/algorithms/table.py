@@ -34,7 +34,8 @@ class Entry:
         message: what one node sends in one step.
         tolerates: the waiting rules under which its exchanges work: ``all``, ``none``, ``deadline``; empty if it has none.
         asynchronous: whether nodes never wait for a round, so that the budget is n * steps in total.
-        sums: which sums of the mixing matrix have to be one: of ``rows and columns``, of ``columns``, or ``any``.
+        sums: which sums of the mixing matrix have to be one: of ``rows and columns``, of ``columns``, or ``any``; ``shares``:
+            of columns, and no weight is negative, none of a node's own zero.
         lowest_eigenvalue: what all eigenvalues of a symmetric mixing matrix have to exceed, if it diverges otherwise.
         overlap: the time of a step where each gradient takes c and each exchange T, as an expression such as
             ``max(c, T)``; it may use the parameters, n, log2, degree and outputs. Where it depends on the value of one
@@ -58,7 +59,7 @@ class Entry:
     message: str
     tolerates: tuple[str, ...] = ("all",)
     asynchronous: bool = False
-    sums: Literal["rows and columns", "columns", "any"] = "rows and columns"
+    sums: Literal["rows and columns", "columns", "shares", "any"] = "rows and columns"
     lowest_eigenvalue: float = -1.0
     overlap: str | Mapping[str, str] = "c + T"
     fixed_topology: str = ""

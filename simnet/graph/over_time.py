@@ -20,6 +20,8 @@ from simnet.graph.spectrum import Spectrum, spectral_gap
 EXACT = 1e-12
 """What is left of a disagreement that averaging has removed, but for rounding."""
 
+NUM_EXAMPLES = 8
+
 Change = Callable[[Weights], Weights]
 
 
@@ -182,8 +184,8 @@ class Drawn(GraphSequence):
 
     @property
     def examples(self) -> Sequence[Weights]:
-        """The first matrix."""
-        return (self.draw(0),)
+        """The matrices of the first steps."""
+        return tuple(map(self.draw, range(NUM_EXAMPLES)))
 
     def phase(self, step: int) -> int:
         """The step itself.

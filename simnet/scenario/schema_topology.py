@@ -10,7 +10,7 @@ from simnet.part import Choice, Part
 from simnet.scenario.disturbances import NodeId, Share
 from simnet.scenario.quantities import Text
 from simnet.scenario.rows import read_rows
-from simnet.sentences import complaints_of, refusal
+from simnet.sentences import complaints_of, refusal, shown
 
 
 class Ring(Part):
@@ -219,8 +219,10 @@ class Epidemic(Part):
 
 
 def _read_matrices(given: Any) -> Any:
-    if isinstance(given, str) or not isinstance(given, list | tuple) or not given:
+    if isinstance(given, str):
         return given
+    if not isinstance(given, list | tuple) or not given:
+        raise refusal(((), f"found {shown(given)}; allowed: a list of matrices, each a list of rows, or the path of a file"))
     matrices = []
     for i, rows in enumerate(given):
         try:

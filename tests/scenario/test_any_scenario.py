@@ -62,6 +62,14 @@ topologies = st.one_of(
     kind("watts_strogatz", {"degree": st.integers(2, 9), "rewiring": shares}),
     kind("edges", {"edges": st.just([[0, 0]])}, directed=st.booleans()),
     kind("file", {"path": words}, directed=st.booleans()),
+    st.sampled_from(["one_peer_exponential", "random_matching", "equi_dynamic", "base_graph", "hyper_hypercube", "epidemic"]),
+    kind("equi_static", {"shifts": counts}, directed=st.booleans()),
+    kind("equi_dynamic", shifts=counts, eta=st.floats(0.1, 1), directed=st.booleans()),
+    kind("base_graph", degree=counts, simple=st.booleans()),
+    kind("ring_lattice", {"reach": counts}, final=counts, pace=st.floats(0.1, 3), unit=st.sampled_from(["epoch", "step"])),
+    kind("matcha", {"graph": st.sampled_from(["ring", {"kind": "star"}]), "budget": st.floats(0.1, 1)}),
+    kind("epidemic", fanout=counts),
+    kind("sequence", {"matrices": words | st.just([[[1, 0], [0, 1]], [[0.5, 0.5], [0.5, 0.5]]])}),
 )
 continuations = st.sampled_from(["repeat", "hold"])
 gradient_times = times | st.just("measured") | mapping({"file": words, "unit": st.just("ms")}, then=continuations)
