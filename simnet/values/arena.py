@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-
 ALIGNMENT = 64
 """Bytes: a cache line, and the widest register of a processor."""
 
