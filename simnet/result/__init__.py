@@ -14,6 +14,7 @@ from simnet.errors import SimnetError
 from simnet.result.files import check_output, metric_columns, read_folder, write_folder, write_records, write_texts
 from simnet.result.record import RunRecord, Status, describe_runs, plain, same
 from simnet.result.trace import write_trace
+from simnet.sentences import question_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,6 +72,11 @@ class Result:
     def name(self) -> str:
         """The scenario's name."""
         return str(self.scenario.get("name", "scenario"))
+
+    @property
+    def question(self) -> str:
+        """What the scenario asks, in the first comment line of its file; empty if there is none."""
+        return question_of(self.scenario_yaml)
 
     @property
     def labels(self) -> list[str]:
