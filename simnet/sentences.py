@@ -272,7 +272,7 @@ def _without_labels(line: ErrorDetails, given: Any) -> Location:
 
 
 def question_of(text: str) -> str:
-    """The question that a scenario file asks: its first comment line, if that stands before anything else.
+    r"""The question that a scenario file asks: its first comment line, if that stands before anything else.
 
     Args:
         text: of the file.
@@ -281,7 +281,7 @@ def question_of(text: str) -> str:
         The line without its sign; empty if there is none. What tells an editor the schema is no question.
 
     Example:
-        >>> question_of("# Who is first?\\n#\\n# Nobody.\\nnodes: 4"), question_of("nodes: 4 # four")
+        >>> question_of("# Who is first?\n#\n# Nobody.\nnodes: 4"), question_of("nodes: 4 # four")
         ('Who is first?', '')
     """
     lines = [line.strip() for line in text.splitlines()]

@@ -29,7 +29,6 @@ FORMATS = (".png", ".pdf", ".svg")
 Panel = tuple[Axis, Sequence[Curve]]
 
 _TARGET_DASHES = (0, (4, 3))
-_LONGEST_LABEL = 48
 _LETTER, _LINE = 0.075, 0.5  # inches that a letter and a line of the legend take, about
 
 
@@ -304,12 +303,7 @@ def _columns(lengths: Sequence[int], width: float) -> int:
 
 def _handle(curve: Curve) -> Line2D:
     color, dashes = style.color(curve.index), style.dashes(curve.index)
-    return Line2D([], [], color=color, linestyle=dashes, linewidth=1.8, label=_shortened(curve.label))
-
-
-def _shortened(label: str) -> str:
-    text = label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}\u2026"
-    return text.replace("$", r"\$")  # matplotlib reads what stands between dollars as a formula
+    return Line2D([], [], color=color, linestyle=dashes, linewidth=1.8, label=style.shortened(curve.label))
 
 
 def _notes(shown: Sequence[Curve], metric: Metric, panels: Sequence[Panel]) -> Iterable[str]:
