@@ -2,6 +2,7 @@
 
 from simnet.algorithms import algorithm
 from simnet.errors import SimnetError
+from simnet.experiment.comparison import compare
 from simnet.node import Node, Payload
 from simnet.replay import replay
 from simnet.result import Result
@@ -20,6 +21,7 @@ __all__ = [
     "Schedule",
     "SimnetError",
     "algorithm",
+    "compare",
     "load",
     "prepare",
     "replay",

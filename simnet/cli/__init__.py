@@ -1,4 +1,4 @@
-"""The command line: ``simnet run | validate | list | plot | trace | schema``."""
+"""The command line: ``simnet run | validate | list | plot | report | compare | trace | schema``."""
 
 from __future__ import annotations
 

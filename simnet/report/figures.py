@@ -70,12 +70,13 @@ def plot(result: Result, metric: str | None = None, against: str = "step") -> Fi
     return figure
 
 
-def overview(result: Result, metric: str | None = None) -> Figure:
+def overview(result: Result, metric: str | None = None, against: Sequence[str] = FIGURE_AXES) -> Figure:
     """The headline metric against steps, simulated seconds and bits, side by side, with one legend.
 
     Args:
         result: the result.
         metric: a name of ``METRICS``; by default the scenario's headline metric.
+        against: names of ``AXES``.
 
     Returns:
         The figure; an axis along which nothing moved is left out.
@@ -91,7 +92,7 @@ def overview(result: Result, metric: str | None = None) -> Figure:
         ['steps', 'simulated time [s]']
     """
     chosen = headline(result) if metric is None else find_metric(metric)
-    panels = [] if chosen is None else [(AXES[name], curves(result, chosen, AXES[name])) for name in FIGURE_AXES]
+    panels = [] if chosen is None else [(AXES[name], curves(result, chosen, AXES[name])) for name in against]
     panels = [(axis, drawn) for axis, drawn in panels if drawn]
     if chosen is None or not panels:
         raise ParameterError(f"metric: {metric or 'nothing'} was measured, so there is nothing to draw")

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 _COLORS = {"good": "green", "bad": "red"}
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&-])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$&])")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Sheet:
     note: str = field(default="")
 
     def to_csv(self) -> str:
-        """Numbers in full, in base units; a column ``NAME_sd`` where several seeds have a standard deviation."""
+        """The file: numbers in full, in base units; a column ``NAME_sd`` where several seeds have a standard deviation."""
         spread = [any(row[i].deviation is not None for row in self.rows) for i in range(len(self.columns))]
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")

@@ -17,11 +17,12 @@ from simnet.errors import ParameterError
 from simnet.report import style
 from simnet.report.sheets import Cell, Column, Sheet
 from simnet.report.texts import ALGORITHM, NOTHING, by_label, mean_cell, share_text
+from simnet.report.timeline import STYLES
 from simnet.result import Result, RunRecord
 from simnet.result.trace import machine_name
 
 KINDS = ("computing", "waiting", "sending", "down")
-_COLORS = {"computing": "#0072B2", "waiting": "#E8E8E8", "down": "#D55E00", "sending": "#000000"}
+_LOOKS = {"computing": STYLES["compute"], "waiting": STYLES["wait"], "down": STYLES["down"], "sending": {"facecolor": "black"}}
 _MOST_NAMED = 3
 _MOST_TICKS = 40
 _PANELS_IN_A_ROW = 3
@@ -135,8 +136,8 @@ def plot_spent(result: Result) -> Figure:
         _draw_nodes(axes, label, record, int(result.scenario.get("nodes", 0)))
     for axes in grid[len(accounts) :]:
         axes.set_axis_off()
-    kinds = [kind for kind in _COLORS if kind != "down" or any(any(r.summary["nodes"]["down_s"]) for _, r in accounts)]
-    handles = [Patch(color=_COLORS[kind], label=kind) for kind in kinds]
+    kinds = [kind for kind in _LOOKS if kind != "down" or any(any(r.summary["nodes"]["down_s"]) for _, r in accounts)]
+    handles = [Patch(label=kind, **_LOOKS[kind]) for kind in kinds]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, fontsize=style.TICK_SIZE)
     figure.supxlabel("share of the run's time", fontsize=style.LABEL_SIZE)
     return figure
@@ -148,10 +149,11 @@ def _draw_nodes(axes: Axes, label: str, record: RunRecord, num_nodes: int) -> No
     places, left = np.arange(count), np.zeros(count)
     for kind in ("computing", "waiting", "down"):
         shares = np.array(nodes[f"{kind}_s"]) / end_s
-        axes.barh(places, shares, left=left, height=0.8 if count <= _MOST_TICKS else 1.0, color=_COLORS[kind])
+        look = _LOOKS[kind] if count <= _MOST_TICKS else _LOOKS[kind] | {"linewidth": 0}
+        axes.barh(places, shares, left=left, height=0.8 if count <= _MOST_TICKS else 1.0, **look)
         left += shares
     sending = np.array(nodes["sending_s"]) / end_s
-    axes.vlines(sending, places - 0.4, places + 0.4, color=_COLORS["sending"], linewidth=1.4)
+    axes.vlines(sending, places - 0.4, places + 0.4, color="black", linewidth=1.4)
     style.prepare(axes)
     axes.grid(False)
     axes.set(xlim=(0, 1), ylim=(count - 0.5, -0.5))
@@ -191,4 +193,4 @@ def _waited_for(record: RunRecord, num_nodes: int) -> str:
     """Who was waited for longest by how many nodes, the most awaited first."""
     counts = Counter(j for j in record.summary["nodes"]["waited_for"] if j is not None)
     most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MOST_NAMED]
-    return "; ".join(f"{machine_name(j, num_nodes)} by {count}" for j, count in most) or NOTHING
+    return "; ".join(f"{machine_name(j, num_nodes)} (by {count})" for j, count in most) or NOTHING

@@ -156,7 +156,7 @@ def _margin(verdict: Verdict) -> Cell:
     if not math.isfinite(margin):
         return Cell(NOTHING, None if math.isnan(margin) else margin)
     is_relative = verdict.right and math.isfinite(verdict.right)
-    return Cell(f"{100 * margin:.3g} %" if is_relative else f"{margin:.3g}", margin)
+    return Cell(f"{float(f'{100 * margin:.3g}'):,.12g} %" if is_relative else f"{margin:.3g}", margin)
 
 
 def sheets(result: Result) -> list[Sheet]:
