@@ -180,7 +180,7 @@ def draw_topology(result: Result, plan: Plan | None, folder: Path) -> Picture | 
 def _draw_spent(result: Result, folder: Path) -> Picture | None:
     with suppress(ParameterError):
         path = write_figure(plot_spent(result), folder / "figures" / "time_of_nodes.png")
-        return Picture(path, "where the time of each node went; first seed of each algorithm")
+        return Picture(path, "where the time of each node went (blank: it was done); first seed of each algorithm")
     return None
 
 

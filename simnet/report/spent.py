@@ -126,8 +126,8 @@ def plot_spent(result: Result) -> Figure:
     accounts = [(label, records[0]) for label, records in _accounts(result)]
     if not accounts:
         raise ParameterError("nodes: no run kept account of its nodes' time, so there is nothing to draw")
-    columns = min(len(accounts), _PANELS_IN_A_ROW)
-    rows = math.ceil(len(accounts) / columns)
+    rows = math.ceil(len(accounts) / _PANELS_IN_A_ROW)
+    columns = math.ceil(len(accounts) / rows)
     most = max(len(record.summary["nodes"]["waited_for"]) for _, record in accounts)
     height = min(1.1 + 0.17 * most, 6.5)
     figure = style.PaperFigure(figsize=(max(3.1 * columns, 5.2), height * rows + 0.3), layout="constrained", facecolor="white")
