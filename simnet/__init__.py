@@ -3,6 +3,7 @@
 from simnet.algorithms import algorithm
 from simnet.errors import SimnetError
 from simnet.experiment.comparison import compare
+from simnet.experiment.testing import test
 from simnet.node import Node, Payload
 from simnet.replay import replay
 from simnet.result import Result
@@ -26,4 +27,5 @@ __all__ = [
     "prepare",
     "replay",
     "run",
+    "test",
 ]

@@ -96,7 +96,7 @@ class Part(BaseModel):
     inlined: ClassVar[str | None] = None
     """A field whose keys stand, in a file, beside those of the part itself."""
 
-    form: ClassVar[str] = "a mapping (key: value)"
+    spelling: ClassVar[str] = "a mapping (key: value)"
     """How a file writes this part; for the message about something else."""
 
     @classmethod
@@ -134,7 +134,7 @@ class Part(BaseModel):
             return given
         given = cls.spelled_out(given, info)
         if not isinstance(given, Mapping):
-            raise refusal(((), f"found {shown(given)}; allowed: {cls.form}"))
+            raise refusal(((), f"found {shown(given)}; allowed: {cls.spelling}"))
         complaints = list(cls.objections(given))
         try:
             part = handler(given)

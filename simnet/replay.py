@@ -161,7 +161,7 @@ def _wrong_values(tasks: Any, resources: Any, protocol: Any) -> Iterator[Complai
 
 def _wrong_in(place: Location, given: Any, model: type[BaseModel]) -> Iterator[Complaint]:
     if not isinstance(given, Mapping):
-        yield place, f"found {shown(given)}; allowed: {Part.form}"
+        yield place, f"found {shown(given)}; allowed: {Part.spelling}"
         return
     try:
         model.model_validate(given)

@@ -144,7 +144,7 @@ class Schedule(Part):
     inverse_sqrt: InverseSqrt | None = None
     warmup: Annotated[int, Field(ge=0)] = 0
 
-    form: ClassVar[str] = (
+    spelling: ClassVar[str] = (
         f"a number, or a mapping with one of {', '.join(SHAPES)}, such as {{cosine: {{start: 0.1, steps: 500}}}}"
     )
 
@@ -194,6 +194,22 @@ class Schedule(Part):
         if rate is None:
             rate = (self.cosine or self.step_decay or self.inverse_sqrt)(step)  # type: ignore[misc]
         return rate if step >= self.warmup else rate * (step + 1) / self.warmup
+
+    def growth(self, step: int) -> float:
+        """What a vector is multiplied by that was in units of the rate of the step before, and shall be in those of this one.
+
+        Args:
+            step: from 0.
+
+        Returns:
+            ``lr(k) / lr(k - 1)``; one in the first step, and after a step whose rate was zero.
+
+        Example:
+            >>> Schedule.of({"step_decay": {"start": 1.0, "factor": 0.5, "every": 10}}).growth(10)
+            0.5
+        """
+        before = self(step - 1) if step else 0.0
+        return self(step) / before if before else 1.0
 
     @model_serializer(mode="wrap")
     def _short(self, handler: SerializerFunctionWrapHandler) -> Any:

@@ -13,7 +13,7 @@ import torch
 
 from simnet.algorithms import ALGORITHMS, Entry, find
 from simnet.checkpoint import Checkpoints
-from simnet.checks import ideal_notes
+from simnet.checks import eigenvalue_notes, ideal_notes
 from simnet.environment import choose_device, describe_environment
 from simnet.errors import AlgorithmError, SimnetError
 from simnet.execution import ExecutorName, Run
@@ -295,7 +295,8 @@ def prepare(source: Source, overrides: Mapping[str, Any] | None = None, device: 
     chosen = choose_device(device)
     entries = [find(named.name, ALGORITHMS, scenario.base) for named in scenario.algorithms]
     setting = build_setting(scenario, scenario.seeds[0], chosen, entries)
-    notes, gradient = ideal_notes(scenario) + setting.problem.notes, {}
+    notes = ideal_notes(scenario) + setting.problem.notes + eigenvalue_notes(scenario, entries, setting.weights)
+    gradient = {}
     if setting.compute.time == "measured":
         with limited_threads(scenario.threads):
             seconds = measured(setting.problem, setting.seed)

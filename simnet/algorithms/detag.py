@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import sqrt
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import NonNegativeFloat, PositiveInt
 
-from simnet.errors import ParameterError
+from simnet.algorithms.accelerated_gossip import Eta, Several, accelerated_gossip, accelerated_round, acceleration
 from simnet.node import Node, Program
 from simnet.schedule import Schedule
 from simnet.values import Vector
@@ -19,8 +17,9 @@ def detag(
     *,
     lr: Schedule,
     gossip_rounds: PositiveInt = 2,
-    eta: NonNegativeFloat | Literal["auto"] = 0.2,
+    eta: Eta = 0.2,
     momentum: NonNegativeFloat = 0.0,
+    order: Literal["listing", "proof", "star"] = "listing",
 ) -> Program:
     """DeTAG: phases of R steps; in each phase R accelerated gossip steps on model and tracker, and R gradients.
 
@@ -33,6 +32,12 @@ def detag(
 
         x <- xt - lr y;   y <- y + g - g'
 
+    This is the order ``listing``: gossip and gradients overlap, and a gradient is used one phase late. In the other two
+    the R gradients come first, and then R gossip steps AG, all in the last step of the phase::
+
+        x <- AG(x - lr y);              y <- AG(y + g - g')    ``proof``: what the paper's theorem is about
+        x <- AG(x - lr (y + g - g'));   y <- AG(y + g - g')    ``star`` (DeTAG*): no gradient is late
+
     With momentum beta (DeTAGM), v <- beta v + g takes the place of g, and is not communicated.
 
     Args:
@@ -42,12 +47,13 @@ def detag(
         eta: mixing momentum of accelerated gossip; ``auto`` is (1 - sqrt(1 - rho^2)) / (1 + sqrt(1 - rho^2)). The
             paper's experiments use 0 to 0.4; acceleration pays from about R = 1 / sqrt(1 - rho) on.
         momentum: beta.
+        order: ``listing``, ``proof`` or ``star``. With R = 1 and eta = 0, ``star`` is gradient tracking of the form ``atc``.
 
     Yields:
         The events that the node waits for.
 
-    Message: two vectors (xt and y, in one message) to every neighbor in each step; gradients overlap with it. Needs W
-    doubly stochastic and every neighbor's message: who is down is waited for, and nodes that come and go are refused.
+    Message: two vectors (xt and y, in one message) to every neighbor in each step, or R times at the end of a phase. Needs
+    W doubly stochastic and every neighbor's message: who is down is waited for, and nodes that come and go are refused.
 
     Example:
         >>> import simnet
@@ -63,66 +69,26 @@ def detag(
     Algorithm 2 as listed: the tracker starts at 0 and its increment comes after the gossip, so it is one phase late.
     """
     rate = acceleration(node.rho) if eta == "auto" else eta
-    xt: Vector = node.x
-    xt_before: Vector = node.x
-    y = y_before = v = g = node.zeros
+    before: Several = (node.x, node.zeros)
+    copies = before  # xt and y
+    v: Vector = node.zeros
+    g: Vector = node.zeros
     for t in node.steps():
         gradient = node.gradient(node.x)
-        received = yield node.exchange((xt, y), tag=t)
+        if order == "listing":
+            received = yield node.exchange(copies, tag=t)
+            copies, before = accelerated_round(node, rate, copies, before, received), copies
         yield gradient
-        mixed_xt = node.mix(xt, {j: theirs for j, (theirs, _) in received.items()})
-        mixed_y = node.mix(y, {j: theirs for j, (_, theirs) in received.items()})
-        xt, xt_before = (1 + rate) * mixed_xt - rate * xt_before, xt
-        y, y_before = (1 + rate) * mixed_y - rate * y_before, y
         g = g + gradient.value / gossip_rounds
         if (t + 1) % gossip_rounds == 0:
             v, v_before = node.keep(momentum * v + g), v
-            node.x = xt = xt_before = node.keep(xt - lr(t + 1 - gossip_rounds) * y)
-            y = y_before = node.keep(y + v - v_before)
-            node.show("tracker", y)
+            xt, y = copies
+            tracker: Vector = node.keep(y + v - v_before)
+            xt = xt - lr(t + 1 - gossip_rounds) * (tracker if order == "star" else y)
+            if order != "listing":
+                xt, tracker = yield from accelerated_gossip(node, rate, (xt, tracker), gossip_rounds, t)
+            node.x = xt
+            copies = before = (node.x, node.keep(tracker))
+            node.show("tracker", copies[1])
             node.show("tracked", v)
             g = node.zeros
-
-
-def acceleration(rho: float | None) -> float:
-    """The mixing momentum eta of accelerated gossip: ``(1 - sqrt(1 - rho^2)) / (1 + sqrt(1 - rho^2))``.
-
-    Args:
-        rho: ``||W - J||_2``; None if it was not computed.
-
-    Returns:
-        eta, in [0, 1).
-
-    Raises:
-        ParameterError: if rho is not known.
-
-    Example:
-        >>> round(acceleration(0.6), 6), acceleration(0.0)
-        (0.111111, 0.0)
-
-    Reference: Liu, Morse: Accelerated Linear Iterations for Distributed Averaging. Annual Reviews in Control 35, 2011.
-    """
-    if rho is None:
-        raise ParameterError("eta: found auto, but the spectral gap is not computed for so many nodes; give a number")
-    root = sqrt(max(0.0, 1 - rho**2))
-    return (1 - root) / (1 + root)
-
-
-def check_eta(parameters: Mapping[str, Any], rho: float | None) -> None:
-    """Refuses ``eta: auto`` where the spectral gap is not known.
-
-    Args:
-        parameters: of the scenario's entry.
-        rho: ``||W - J||_2``; None if it was not computed.
-
-    Raises:
-        ParameterError: if that is what they say.
-
-    Example:
-        >>> check_eta({"eta": 0.2}, None)
-        >>> check_eta({"eta": "auto"}, None)
-        Traceback (most recent call last):
-        simnet.errors.ParameterError: eta: found auto, but the spectral gap is not computed for so many nodes; give a number
-    """
-    if parameters["eta"] == "auto":
-        acceleration(rho)

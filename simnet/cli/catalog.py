@@ -80,7 +80,7 @@ def mixing_rows() -> Rows:
 
     Example:
         >>> [name for name, _ in mixing_rows()]
-        ['metropolis', 'uniform', 'max_degree', 'best_constant', 'lazy']
+        ['metropolis', 'uniform', 'max_degree', 'best_constant', 'lazy', 'push']
     """
     return [(name, _first_line(rule)) for name, rule in MIXINGS.items()]
 
@@ -252,6 +252,7 @@ TOPICS: Mapping[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "problems": (_KINDS, part_rows("problem")),
     "models": (_KINDS, part_rows("problem", "model")),
     "partitions": (_KINDS, part_rows("problem", "partition")),
+    "orders": (_KINDS, part_rows("problem", "order")),
     "metrics": (("name", "what it is", "better"), metric_rows),
     "faults": (_KINDS, part_rows("faults")),
     "devices": (("name", "float32 peak", "memory", "what it is", "source"), device_rows),

@@ -10,6 +10,7 @@ from simnet.cli.catalog import TOPICS, list_topic
 from simnet.cli.looking import plot, schema, validate
 from simnet.cli.reporting import compare, report
 from simnet.cli.running import run
+from simnet.cli.testing import test
 from simnet.cli.tracing import trace
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -58,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_compare(commands)
     _add_trace(commands)
+    _add_test(commands)
     _add_schema(commands)
     return top
 
@@ -182,6 +184,17 @@ def _add_trace(commands: argparse._SubParsersAction[Parser]) -> None:
     command.add_argument("--from", dest="start", metavar="TIME", help="record from this simulated time on, such as '10 s'")
     command.add_argument("--until", metavar="TIME", help="record and run until this simulated time")
     command.set_defaults(command=trace)
+
+
+def _add_test(commands: argparse._SubParsersAction[Parser]) -> None:
+    example = "simnet test scenarios/quickstart.yaml"
+    command = _add(commands, "test", "run scenarios and say whether what they expect is so; exit status 1 if not", example)
+    command.add_argument("sources", metavar="FILE|FOLDER", nargs="+", help="a scenario, or all in a folder that have expect:")
+    command.add_argument("--update", action="store_true", help="record what each run gives now, for later comparison")
+    command.add_argument("--baselines", metavar="DIR", help="where that is kept (default: baselines beside each scenario)")
+    command.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: auto)")
+    command.add_argument("--quiet", action="store_true", help="say nothing but what fails")
+    command.set_defaults(command=test)
 
 
 def _add_schema(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from simnet.errors import ParameterError
+from simnet.experiment.verdicts import number
 from simnet.metrics import METRICS
 from simnet.result import Result, RunRecord
-from simnet.scenario.expectations import FIRST_REACHED, TOTALS, Quantity
+from simnet.scenario.expectations import FIRST_REACHED, TOTALS
 
 ENVIRONMENT = ("code", "python", "device", "device_type", "threads", "packages", "executor")
 """What of the environment may change numbers; the machine's name and the hashes do not tell a reader much."""
@@ -87,10 +88,8 @@ def mean_of(result: Result, label: str, quantity: str) -> float:
     Returns:
         The mean over the seeds that finished; infinite if one of them did not reach the target, NaN if there is none.
     """
-    from simnet.experiment.verdicts import number  # noqa: PLC0415  SciPy's statistics take long to load
-
     records = [record for record in result.records if record.algorithm == label and record.status == "done"]
-    values = [number({label: record}, label, Quantity(label, quantity)) for record in records if _has(record, quantity)]
+    values = [number(record, quantity) for record in records if _has(record, quantity)]
     known = [value for value in values if not isnan(value)]
     return fmean(known) if known else nan
 

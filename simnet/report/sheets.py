@@ -115,7 +115,8 @@ class Sheet:
         table.add_column(first.title, style="bold", overflow="fold")
         for column in others:
             justify = "left" if column.is_text else "right"
-            table.add_column(column.title.replace(" ", "\n", 1), justify=justify, no_wrap=not column.is_text)  # type: ignore[arg-type]
+            title = column.title.replace(" ", "\n", 1)
+            table.add_column(title, justify=justify, no_wrap=not column.is_text, overflow="fold")  # type: ignore[arg-type]
         for row in self.rows:
             table.add_row(*(Text(cell.text, style=_COLORS.get(cell.mood, "")) for cell in row))
         return table

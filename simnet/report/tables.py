@@ -10,14 +10,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from simnet.experiment.verdicts import Verdict, verdicts
+from simnet.experiment.verdicts import verdicts
 from simnet.metrics import METRICS, Metric
 from simnet.report.curves import headline
+from simnet.report.judgements import verdict_sheet
 from simnet.report.sheets import Cell, Column, Sheet
 from simnet.report.spent import time_sheet
 from simnet.report.texts import (
     ALGORITHM,
-    NOTHING,
     bits_text,
     by_label,
     finite,
@@ -121,7 +121,7 @@ def target_sheet(result: Result, metric: Metric) -> Sheet | None:
     return Sheet(f"target_{metric.name}", f"to reach {metric.label} {goal}", columns, rows)
 
 
-def verdict_sheet(result: Result) -> Sheet | None:
+def expected_sheet(result: Result) -> Sheet | None:
     """What the scenario expects, and whether the result is so, with both numbers.
 
     Args:
@@ -133,30 +133,13 @@ def verdict_sheet(result: Result) -> Sheet | None:
     Example:
         >>> records = [RunRecord(name, 1, "done", "", [], {"steps": steps}) for name, steps in (("a", 3), ("b", 4))]
         >>> scenario = {"algorithms": [{"name": "a"}, {"name": "b"}], "expect": ["a.steps < b.steps"]}
-        >>> sheet = verdict_sheet(Result(records, scenario, ""))
+        >>> sheet = expected_sheet(Result(records, scenario, ""))
         >>> [cell.text for cell in sheet.rows[0]]
-        ['a.steps < b.steps', '3', '4', '25 %', 'holds', '']
+        ['holds', 'a.steps < b.steps', '3', '4', '25 %', '']
     """
     if not result.scenario.get("expect") or not result.complete:
         return None
-    rows = []
-    for verdict in verdicts(result):
-        numbers = [Cell(f"{value:.6g}" if value == value else NOTHING, value) for value in (verdict.left, verdict.right)]  # noqa: PLR0124
-        word = Cell("holds", mood="good") if verdict.holds else Cell("FAILS", mood="bad")
-        rows.append([Cell(verdict.text), *numbers, _margin(verdict), word, Cell(verdict.case)])
-    titles = ("left", "right", "margin")
-    columns = [Column("expectation", "expectation", is_text=True), *(Column(title, title) for title in titles)]
-    columns += [Column(title, title, is_text=True) for title in ("verdict", "case")]
-    return Sheet("expectations", "what the scenario expects", columns, rows)
-
-
-def _margin(verdict: Verdict) -> Cell:
-    """By how much it holds, or fails if negative: relative to the right number where that can be."""
-    margin = verdict.margin
-    if not math.isfinite(margin):
-        return Cell(NOTHING, None if math.isnan(margin) else margin)
-    is_relative = verdict.right and math.isfinite(verdict.right)
-    return Cell(f"{float(f'{100 * margin:.3g}'):,.12g} %" if is_relative else f"{margin:.3g}", margin)
+    return verdict_sheet(verdicts(result))
 
 
 def sheets(result: Result) -> list[Sheet]:
@@ -169,7 +152,7 @@ def sheets(result: Result) -> list[Sheet]:
         Where it ended, what each target cost, what the scenario expects, where the time went.
     """
     targets = [target_sheet(result, METRICS[name]) for name in result.scenario.get("targets") or {} if name in METRICS]
-    found = [final_sheet(result), *targets, verdict_sheet(result), time_sheet(result)]
+    found = [final_sheet(result), *targets, expected_sheet(result), time_sheet(result)]
     return [sheet for sheet in found if sheet is not None]
 
 

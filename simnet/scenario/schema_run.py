@@ -74,7 +74,7 @@ class AlgorithmEntry(Part):
 
     word_key: ClassVar[str | None] = "name"
     inlined: ClassVar[str | None] = "values"
-    form: ClassVar[str] = "a name, or a mapping with name and parameters"
+    spelling: ClassVar[str] = "a name, or a mapping with name and parameters"
 
     name: Text
     label: Text

@@ -30,6 +30,7 @@ from tests.algorithms.cases import (
     edges,
     execute,
     metropolis,
+    mixing_over_time,
     promise,
     random_graph,
     run,
@@ -39,6 +40,9 @@ from tests.algorithms.oracles import ORACLES
 from tests.algorithms.oracles.world import World, quadratic
 
 SYNCHRONOUS = [case for case in ALL if case.entry.synchronous]
+PHASED = {"detag", "exact_diffusion", "defacto"}
+"""Their models stand still for some steps, and move in others."""
+
 SCHEDULES = [
     {"cosine": {"start": 0.1, "steps": 7}, "warmup": 3},
     {"inverse_sqrt": {"start": 0.1, "scale": 2}},
@@ -68,8 +72,10 @@ def test_mean_is_preserved_without_gradients(case: Case) -> None:
 
 def compare_with_matrix_form(case: Case, graph: nx.Graph, lr: object, seed: int, steps: int = 7) -> None:
     n = len(graph)
-    world = World(metropolis(graph), quadratic(*[arrays(n, 2, seed)[key] for key in ("curvature", "optimum")]))
     source = scenario(case, n, steps=steps, lr=lr, topology=edges(graph), **arrays(n, 2, seed))
+    over_time = mixing_over_time(source) if case.entry.topologies else None
+    gradient = quadratic(*[arrays(n, 2, seed)[key] for key in ("curvature", "optimum")])
+    world = World(metropolis(graph), gradient, over_time=over_time)
     models = execute(source).models
     expected = list(
         islice(ORACLES[case.name](arrays(n, 2, seed)["init"], world, Schedule.of(lr), **case.parameters), steps)
@@ -109,14 +115,14 @@ def test_complete_graph_and_one_start_is_sgd(case: Case) -> None:
 
 @each(ALL)
 def test_one_node_works(case: Case) -> None:
-    """Alone, everything is gradient descent; DeTAG, with its phases, is its own matrix form of one node."""
+    """Alone, everything is gradient descent; with phases, an algorithm is its own matrix form of one node."""
 
     def check() -> None:
         outcome = run(case, 1, steps=7)
         values = arrays(1)
         world = World(np.ones((1, 1)), quadratic(values["curvature"], values["optimum"]))
-        oracle = ORACLES["detag" if case.name == "detag" else "sgd"]
-        parameters = case.parameters if case.name == "detag" else {}
+        oracle = ORACLES[case.name if case.name in PHASED else "sgd"]
+        parameters = case.parameters if case.name in PHASED else {}
         expected = list(islice(oracle(values["init"], world, lambda _: LR, **parameters), 7))
         np.testing.assert_allclose(outcome.models[1:], expected, rtol=0, atol=1e-13)
 

@@ -191,14 +191,14 @@ def test_the_target_table_has_the_numbers_of_the_result(result: Result, tree: ET
 
 
 def test_expectations_stand_there_with_both_numbers(result: Result, tree: ET.Element) -> None:
-    first, second = tables(tree)["what the scenario expects"]
+    first, second = tables(tree)["what is expected"]
     times = [mean(result, label, "time_s") for label in (LABEL, "allreduce")]
     assert (first["verdict"][0], first["left"][1], first["right"][1]) == ("holds", *times)
     assert first["margin"][1] == pytest.approx(1 - times[0] / times[1])
     assert (second["verdict"][0], second["right"]) == ("FAILS", ("1e-09", 1e-9))
     worst = max(r.summary["final"]["consensus_distance"] for r in result.records)
     assert second["left"][1] == worst
-    assert second["case"][0].startswith(LABEL)
+    assert second["where"][0].startswith(LABEL)
 
 
 def test_where_the_time_went_is_that_of_the_summary(result: Result, folder: Path, tree: ET.Element) -> None:

@@ -82,6 +82,10 @@ models = st.one_of(
 partitions = st.one_of(
     st.just("iid"), kind("label_sorted", shuffled=shares), kind("dirichlet", {"concentration": st.floats(0.01, 10)})
 )
+orders = st.one_of(
+    st.sampled_from(["with_replacement", "random_reshuffling", "shuffle_once", "fixed", "herding", "grab"]),
+    kind("grab", balance=st.sampled_from(["mean", "pair"])),
+)
 waits = st.sampled_from(["all", "none"]) | mapping({"deadline": positive_times})
 schedules = st.one_of(
     st.floats(0, 1),
@@ -91,7 +95,8 @@ schedules = st.one_of(
 
 
 def data_set(word: str, required: dict[str, Values] | None = None, **optional: Values) -> Values:
-    shared = {"model": models, "partition": partitions, "batch_size": counts | st.just("full"), "l2": shares}
+    sizes = counts | st.just("full")
+    shared = {"model": models, "partition": partitions, "batch_size": sizes, "order": orders, "l2": shares}
     return mapping({"dataset": st.just(word), **(required or {})}, **shared, **optional)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from tests.algorithms.oracles import (
     asynchronous,
     compression,
+    corrections,
     federated,
     gossip,
     graphs,
@@ -20,6 +21,6 @@ from tests.algorithms.oracles import (
 )
 from tests.algorithms.oracles.world import Models
 
-FAMILIES = (references, gossip, compression, asynchronous, periodic, momentum, graphs, federated)
+FAMILIES = (references, gossip, corrections, compression, asynchronous, periodic, momentum, graphs, federated)
 ORACLES: dict[str, Callable[..., Models]] = {name: oracle for family in FAMILIES for name, oracle in family.ORACLES.items()}
 PARAMETERS: dict[str, list[dict[str, Any]]] = {name: rows for family in FAMILIES for name, rows in family.PARAMETERS.items()}

@@ -34,7 +34,13 @@ def formula(rho: float) -> float:
 
 
 def detag(
-    X: np.ndarray, world: World, lr: Rate, gossip_rounds: int = 2, eta: float | str = 0.2, momentum: float = 0.0
+    X: np.ndarray,
+    world: World,
+    lr: Rate,
+    gossip_rounds: int = 2,
+    eta: float | str = 0.2,
+    momentum: float = 0.0,
+    order: str = "listing",
 ) -> Models:
     W, R = world.W, gossip_rounds
     eta = formula(world.rho) if isinstance(eta, str) else eta
@@ -43,9 +49,14 @@ def detag(
         V, V_before = momentum * V + world.gradient(X), V
         for _ in range(R - 1):
             yield X
-        Y = accelerated(Y, W, R, eta)
-        X = accelerated(X, W, R, eta) - lr(k * R) * Y
-        Y = Y + V - V_before
+        if order == "listing":
+            Y = accelerated(Y, W, R, eta)
+            X = accelerated(X, W, R, eta) - lr(k * R) * Y
+            Y = Y + V - V_before
+        else:
+            Y_before, Y = Y, Y + V - V_before
+            X = accelerated(X - lr(k * R) * (Y_before if order == "proof" else Y), W, R, eta)
+            Y = accelerated(Y, W, R, eta)
         yield X
 
 
@@ -53,5 +64,11 @@ ORACLES: dict[str, Callable[..., Models]] = {"dpsgd": dpsgd, "detag": detag}
 
 PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "dpsgd": [{}, {"order": "atc"}],
-    "detag": [{}, {"gossip_rounds": 1, "eta": 0.0}, {"gossip_rounds": 3, "eta": "auto", "momentum": 0.5}],
+    "detag": [
+        {},
+        {"gossip_rounds": 1, "eta": 0.0},
+        {"gossip_rounds": 3, "eta": "auto", "momentum": 0.5},
+        {"order": "proof"},
+        {"gossip_rounds": 3, "eta": 0.3, "order": "star"},
+    ],
 }
