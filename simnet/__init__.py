@@ -2,6 +2,7 @@
 
 from simnet.algorithms import algorithm
 from simnet.errors import SimnetError
+from simnet.experiment.comparison import compare
 from simnet.experiment.testing import test
 from simnet.node import Node, Payload
 from simnet.replay import replay
@@ -21,6 +22,7 @@ __all__ = [
     "Schedule",
     "SimnetError",
     "algorithm",
+    "compare",
     "load",
     "prepare",
     "replay",

@@ -19,7 +19,7 @@ from simnet.experiment.baselines import read, record
 from simnet.experiment.drift import changes
 from simnet.experiment.testing import baseline_of, is_test, objections
 from simnet.experiment.verdicts import verdicts
-from simnet.report.judgements import change_table, verdict_table
+from simnet.report.judgements import change_table, verdict_sheet
 from simnet.report.tables import remarks
 from simnet.result import Result
 from simnet.scenario import Scenario, load
@@ -244,7 +244,7 @@ def expected(index: int) -> Callable[[Result], None]:
         ended(result)
         verdict = verdicts(result)[index]
         if not verdict.holds:
-            raise RefutedError(f"{verdict}\n{text(verdict_table([verdict], ''))}")
+            raise RefutedError(f"{verdict}\n{text(verdict_sheet([verdict], '').to_rich())}")
 
     return verify
 

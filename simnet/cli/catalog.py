@@ -21,6 +21,7 @@ from simnet.metrics import AXES, METRICS, Metric
 from simnet.part import members
 from simnet.scenario import PRESETS, Preset, Scenario
 from simnet.scenario.devices import DEVICES
+from simnet.sentences import question_of
 from simnet.units import format_rate, format_seconds
 
 Rows = list[tuple[str, ...]]
@@ -223,11 +224,9 @@ def _first_line(thing: object) -> str:
 
 def _question(path: Path) -> str:
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return question_of(path.read_text(encoding="utf-8", errors="replace")) or "-"
     except OSError:
         return "-"
-    first = next((line for line in lines if line.startswith("#")), "")
-    return first.lstrip("# ").strip() or "-"
 
 
 def _in(unit: str) -> str:

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from simnet.cli.catalog import TOPICS, list_topic
 from simnet.cli.looking import plot, schema, validate
+from simnet.cli.reporting import compare, report
 from simnet.cli.running import run
 from simnet.cli.testing import test
 from simnet.cli.tracing import trace
@@ -55,6 +56,8 @@ def parser() -> argparse.ArgumentParser:
     _add_validate(commands)
     _add_list(commands)
     _add_plot(commands)
+    _add_report(commands)
+    _add_compare(commands)
     _add_trace(commands)
     _add_test(commands)
     _add_schema(commands)
@@ -152,6 +155,23 @@ def _add_plot(commands: argparse._SubParsersAction[Parser]) -> None:
     command.add_argument("--against", metavar="AXIS", help="step, time_s, bits_sent, epoch or gradients")
     command.add_argument("--out", metavar="FILE", help=".png, .pdf or .svg (default: in the result's figures folder)")
     command.set_defaults(command=plot)
+
+
+def _add_report(commands: argparse._SubParsersAction[Parser]) -> None:
+    example = "simnet report runs/quickstart --out quickstart.html"
+    command = _add(commands, "report", "write all of a result as one page for a browser, and as Markdown", example)
+    command.add_argument("directory", metavar="DIR", help="the folder of a result")
+    where = "FILE.html for the page alone, or a folder for page, Markdown, figures and tables (default: DIR/report)"
+    command.add_argument("--out", metavar="FILE_OR_DIR", help=where)
+    command.set_defaults(command=report)
+
+
+def _add_compare(commands: argparse._SubParsersAction[Parser]) -> None:
+    example = "simnet compare runs/quickstart runs/fast"
+    command = _add(commands, "compare", "show results side by side: what differs, and what came of it", example)
+    command.add_argument("first", metavar="DIR", help="the folder of a result, which the others are compared with")
+    command.add_argument("others", metavar="DIR", nargs="+", help="the folder of another result")
+    command.set_defaults(command=compare)
 
 
 def _add_trace(commands: argparse._SubParsersAction[Parser]) -> None:

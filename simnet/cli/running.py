@@ -10,10 +10,8 @@ from simnet import simulation
 from simnet.checkpoint import Checkpoints
 from simnet.cli.terminal import INTERRUPTED, Terminal
 from simnet.errors import OutputError
-from simnet.experiment.verdicts import verdicts
 from simnet.report.display import choose_progress
 from simnet.report.figures import write_figures
-from simnet.report.judgements import verdict_table
 from simnet.report.tables import remarks, tables
 from simnet.result import Result, check_output, describe_runs
 
@@ -113,9 +111,6 @@ def report(result: Result, out: Path, terminal: Terminal) -> None:
     """
     for table in tables(result, terminal.out.width):
         terminal.show(table)
-    expected = verdicts(result)
-    if expected:
-        terminal.show(verdict_table(expected))
     seeds = {record.seed for record in result.records}
     if len(seeds) > 1:
         terminal.say(f"mean ± standard deviation of {len(seeds)} seeds, where finished")

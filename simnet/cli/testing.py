@@ -7,7 +7,7 @@ import argparse
 from simnet.cli.terminal import INTERRUPTED, Terminal
 from simnet.experiment.testing import Outcome, check, execute, planned
 from simnet.report.display import choose_progress
-from simnet.report.judgements import change_table, verdict_table
+from simnet.report.judgements import change_table, verdict_sheet
 from simnet.report.tables import remarks
 
 
@@ -53,7 +53,7 @@ def report(outcome: Outcome, terminal: Terminal) -> None:
         terminal: where to speak.
     """
     if outcome.verdicts:
-        terminal.show(verdict_table(outcome.verdicts, str(outcome.path)))
+        terminal.show(verdict_sheet(outcome.verdicts, str(outcome.path)).to_rich())
     for line in remarks(outcome.result):
         terminal.say(line)
     if outcome.changes:

@@ -10,9 +10,12 @@ from rich.text import Text
 
 from simnet.experiment.drift import Change
 from simnet.experiment.verdicts import Verdict
+from simnet.report.sheets import Cell, Column, Sheet
+
+_NUMBERS = ("left", "right", "margin")
 
 
-def verdict_table(verdicts: Sequence[Verdict], title: str = "what is expected") -> Table:
+def verdict_sheet(verdicts: Sequence[Verdict], title: str = "what is expected") -> Sheet:
     """Every expectation, whether it holds, both its numbers and the margin.
 
     Args:
@@ -24,24 +27,22 @@ def verdict_table(verdicts: Sequence[Verdict], title: str = "what is expected") 
 
     Example:
         >>> from rich.console import Console
-        >>> Console(width=70).print(verdict_table([Verdict("a.steps < b.steps", "<", False, 5, 4, "seed 2")], ""))
+        >>> sheet = verdict_sheet([Verdict("a.steps < b.steps", "<", False, 5, 4, "seed 2")], "")
+        >>> Console(width=70).print(sheet.to_rich())
         <BLANKLINE>
-                 expectation         left   right   margin   where
-         ──────────────────────────────────────────────────────────
-         FAILS   a.steps < b.steps      5       4    -25 %   seed 2
+         verdict   expectation         left   right   margin   where
+         ────────────────────────────────────────────────────────────
+         FAILS     a.steps < b.steps      5       4    -25 %   seed 2
         <BLANKLINE>
     """
-    table = _table(title)
-    table.add_column("")
-    table.add_column("expectation", overflow="fold")
-    for name in ("left", "right", "margin"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("where", overflow="fold")
+    rows = []
     for verdict in verdicts:
-        word = Text("holds", style="green") if verdict.holds else Text("FAILS", style="bold red")
-        numbers = (f"{verdict.left:.4g}", f"{verdict.right:.4g}", verdict.margin_text)
-        table.add_row(word, Text(verdict.text), *numbers, Text(verdict.case))
-    return table
+        word = Cell("holds", mood="good") if verdict.holds else Cell("FAILS", mood="bad")
+        numbers = [Cell(f"{value:.4g}", value) for value in (verdict.left, verdict.right)]
+        margin = Cell(verdict.margin_text, verdict.margin if verdict.margin_text else None)
+        rows.append([word, Cell(verdict.text), *numbers, margin, Cell(verdict.case)])
+    columns = [Column(name, name, is_text=name not in _NUMBERS) for name in ("verdict", "expectation", *_NUMBERS, "where")]
+    return Sheet("expectations", title, columns, rows)
 
 
 def change_table(changes: Sequence[Change], title: str = "what has moved, in the order in which it did") -> Table:

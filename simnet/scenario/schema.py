@@ -91,6 +91,11 @@ class Scenario(Part):
         """The folder that relative paths in the scenario start from."""
         return self._origin.base
 
+    @property
+    def question(self) -> str:
+        """What it asks: the first comment line of its file, empty if there is none."""
+        return self._origin.question
+
     def complain(self, path: str, message: str) -> str:
         """A complaint about one key of this scenario, with the file and line where it stands.
 
@@ -113,12 +118,13 @@ class Scenario(Part):
         return self.model_dump(mode="json", by_alias=True)
 
     def to_yaml(self) -> str:
-        """The scenario as a file, every default filled in.
+        """The scenario as a file, every default filled in, its question before it.
 
         Returns:
             YAML that `load` turns into an equal scenario. Relative paths are kept as they are.
         """
-        return to_yaml(self.to_plain())
+        head = f"# {self.question}\n" if self.question else ""
+        return head + to_yaml(self.to_plain())
 
     @classmethod
     def objections(cls, given: Mapping[str, Any]) -> Iterable[Complaint]:
