@@ -17,6 +17,7 @@ from simnet.account import Account
 from simnet.algorithms import Entry
 from simnet.checkpoint import Keeper
 from simnet.clock import Clock, Machine, Process, Program, Timeline, build_network
+from simnet.clock.causes import Past
 from simnet.clock.varying import link_parameters
 from simnet.errors import AlgorithmError, OutputError, SimnetError, StalledError
 from simnet.evaluation import Evaluations, RecalledEvaluations, ResumedEvaluations
@@ -122,6 +123,7 @@ class Run(Account):
         )
         self.machines: list[Machine] = []
         self.nodes: list[Node] = []
+        self.clock.tidy = Past(self.machines).add_up
 
     def execute(self) -> RunRecord:
         """Runs to the end, whichever way it ends.
@@ -233,7 +235,7 @@ class Run(Account):
         except Exception as error:
             raise self._explained(error) from error
         if clock.is_idle and not clock.is_stopped:
-            raise StalledError(self._who_waits())
+            raise StalledError(f"{self._who_waits()}; nothing can happen any more")
         if not clock.is_stopped:
             self.observer.out_of_time()
 
@@ -241,6 +243,8 @@ class Run(Account):
         """An error in an algorithm's own code, told in one sentence that says where; any other as it is."""
         if isinstance(error, ForgottenError | OutputError):
             return error
+        if isinstance(error, StalledError):
+            return StalledError(f"{error}; {self._who_waits()}")
         failed = [i for i, process in enumerate(self.processes) if process.error is error]
         if not failed:
             return error
@@ -260,7 +264,8 @@ class Run(Account):
         ]
         more = f"; and {len(told) - 3} more" if len(told) > 3 else ""
         waits = "; ".join(told[:3]) + more if told else "all nodes have ended before their budget"
-        return "; ".join([waits, *self.network.troubles(), "nothing can happen any more"])
+        suspects = self.outages.suspects(self.clock.now) if self.outages is not None else []
+        return "; ".join([waits, *self.network.troubles(), *suspects])
 
     def _is_waiting(self, machine: Machine) -> bool:
         return bool(machine.awaited()) or self.processes[machine.id].is_alive

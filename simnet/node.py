@@ -184,7 +184,9 @@ class Node(Calculator):
         Returns:
             An event to yield: its compute time is over. Its `value` is the gradient, a ``[D]`` vector.
         """
-        start = max(self.clock._now, self.busy_until)
+        start, busy_until = self.clock._now, self.busy_until
+        if busy_until > start:  # noqa: PLR1730 - a call of max() takes longer
+            start = busy_until
         seconds = next(self._compute_times)
         end = self.busy_until = start + seconds
         self.busy_s += seconds

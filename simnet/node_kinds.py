@@ -12,6 +12,7 @@ from math import inf
 from typing import Any
 
 from simnet.clock import ComputeEvent
+from simnet.clock.causes import Work
 from simnet.clock.events import Message, Receipt
 from simnet.clock.links import Link
 from simnet.clock.pace import UnevenTimes
@@ -117,7 +118,7 @@ class Departures:
         if self.ready_at < self.clock.now:  # if it is ready only now, others may leave at this moment, in their order
             self.network.transmit(link, message)
             return
-        message.origin = message.origin[0], self.ready_at
+        message.origin = Work(message.sender, message.origin, self.ready_at)
         self.clock.call(self.ready_at, lambda _: self.network.transmit(link, message), link.priority)
 
 

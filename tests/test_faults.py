@@ -147,7 +147,8 @@ def test_a_stall_names_what_is_cut() -> None:
     record = run({"kind": "link_down", "links": [[0, 1]], "at": "2500 ms"}).execute()
     assert record.status == "stalled"
     assert "waits for message" in record.message
-    assert "a fault has cut 0 -> 1, 1 -> 0 for good; nothing can happen any more" in record.message
+    told = "a fault has cut 0 -> 1, 1 -> 0 for good; faults.0 (link_down) has cut links for good; nothing can happen any more"
+    assert told in record.message
     assert len(record.metrics) == 4  # what was found before is kept
 
 

@@ -193,7 +193,7 @@ class Result:
             trace: as ``run.trace``, to see the timeline.
 
         Returns:
-            A complete result, equal to that of a run of the changed scenario but for the wall seconds; its `recomputed`
+            A complete result, equal to that of a run of the changed scenario but for what it costs here; its `recomputed`
             says what had to be computed.
 
         Raises:

@@ -24,7 +24,7 @@ from simnet.scenario.origin import Origin
 from simnet.scenario.quantities import Text
 from simnet.scenario.rows import Rows
 from simnet.scenario.schema_compute import Compute
-from simnet.scenario.schema_faults import Fault, misfits
+from simnet.scenario.schema_faults import Fault, endless, misfits
 from simnet.scenario.schema_network import Messages, Mixing, Network
 from simnet.scenario.schema_problem import Problem, Quadratic
 from simnet.scenario.schema_run import ON_REQUEST_NAMES, AlgorithmEntry, Known, Record, Run
@@ -187,6 +187,8 @@ class Scenario(Part):
         nodes = info.data.get("nodes", MAX_NODES)
         if wrong := [((i, *place), text) for i, fault in enumerate(faults) for place, text in misfits(fault, nodes)]:
             raise refusal(*wrong)
+        if found := endless(faults):
+            raise refusal(*found)
         return faults
 
     @field_validator("problem")

@@ -45,9 +45,9 @@ def mixture(case: Case, **changes: Any) -> dict[str, Any]:
 
 
 def told(record: RunRecord) -> dict[str, Any]:
-    """All that a record says, less how long it took here."""
-    facts = vars(record)
-    return {**facts, "summary": {key: value for key, value in record.summary.items() if key != "wall_s"}}
+    """All that a record says, less how long it took here, and how much memory."""
+    summary = {key: value for key, value in record.summary.items() if key not in {"wall_s", "peak_arena_rows"}}
+    return {**vars(record), "summary": summary}
 
 
 def equal(left: Result, right: Result) -> bool:
