@@ -244,7 +244,7 @@ def expected(index: int) -> Callable[[Result], None]:
         ended(result)
         verdict = verdicts(result)[index]
         if not verdict.holds:
-            raise RefutedError(f"{verdict}\n{text(verdict_sheet([verdict], '').to_rich())}")
+            raise RefutedError(f"{verdict.numbers_text}\n{text(verdict_sheet([verdict], '').to_rich())}")
 
     return verify
 
@@ -272,5 +272,5 @@ class ScenarioItem(pytest.Item):
         return str(excinfo.value) if isinstance(excinfo.value, SimnetError) else super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """The file, the line before it, and the expectation."""
-        return self.path, self.line - 1, self.name
+        """The file, the line before it, and the headline of a failure."""
+        return self.path, self.line - 1, f"{self.path.name}: {self.name}"

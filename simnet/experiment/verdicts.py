@@ -57,12 +57,16 @@ class Verdict:
             return ""
         return f"{100 * self.margin:.3g} %" if self.right and isfinite(self.right) else f"{self.margin:.3g}"
 
-    def __str__(self) -> str:
-        """The verdict in one line."""
-        word = "holds" if self.holds else "FAILS"
+    @property
+    def numbers_text(self) -> str:
+        """Both numbers, whose they are, and the margin."""
         case = f" ({self.case})" if self.case else ""
         margin = f", margin {self.margin_text}" if self.margin_text else ""
-        return f"{word}: {self.text}: {self.left:.6g} and {self.right:.6g}{case}{margin}"
+        return f"{self.left:.6g} and {self.right:.6g}{case}{margin}"
+
+    def __str__(self) -> str:
+        """The verdict in one line."""
+        return f"{'holds' if self.holds else 'FAILS'}: {self.text}: {self.numbers_text}"
 
 
 @dataclass

@@ -188,8 +188,9 @@ def test_the_same_from_python(folder: Path) -> None:
 
 
 def test_run_says_whether_expectations_hold_and_exits_0_all_the_same(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("simnet.cli.running.write_figures", lambda *_: [])
     Path("ring.yaml").write_text(RING.replace("0.2 *", "0.1 *"))
     assert main(["run", "ring.yaml", "--out", "runs/a"]) == 0
     assert "FAILS dpsgd.time_s < 0.1 * allreduce.time_s 1 0.6 -66.7 % seed 1" in rows(capsys.readouterr().out)
