@@ -28,6 +28,7 @@ from simnet.scenario.schema_faults import Fault, misfits
 from simnet.scenario.schema_network import Edges, Messages, Mixing, Network, Topology
 from simnet.scenario.schema_problem import Problem, Quadratic
 from simnet.scenario.schema_run import ON_REQUEST_NAMES, AlgorithmEntry, Known, Record, Run
+from simnet.scenario.schema_sweep import Sweep
 from simnet.scenario.writer import to_yaml
 from simnet.sentences import Complaint, nearest, refusal, sentence, unknown_key
 
@@ -59,7 +60,7 @@ class Scenario(Part):
         run: the budget and the waiting rule.
         targets: a value for some metrics; it is recorded when each is reached.
         expect: what must hold for the result.
-        sweep: lists of values for keys of this scenario.
+        sweep: which keys of this scenario take which values.
     """
 
     name: Text = "scenario"
@@ -81,7 +82,7 @@ class Scenario(Part):
     run: Run
     targets: dict[str, float] = Field(default_factory=dict)
     expect: tuple[Expectation, ...] = ()
-    sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    sweep: Sweep = Sweep()
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
