@@ -160,7 +160,7 @@ def encoded(record: RunRecord) -> bytes:
     arrays = {f"{group}/{name}": array for group in GROUPS for name, array in (getattr(record, group) or {}).items()}
     arrays |= {} if record.models is None else {"models": record.models}
     content = io.BytesIO()
-    np.savez(content, head=np.frombuffer(head.encode(), dtype=np.uint8), **arrays)  # type: ignore[arg-type]
+    np.savez(content, head=np.frombuffer(head.encode(), dtype=np.uint8), **arrays)
     return content.getvalue()
 
 
@@ -185,8 +185,9 @@ def decoded(content: bytes) -> RunRecord:
         group, _, rest = name.partition("/")
         if rest:
             groups.setdefault(group, {})[rest] = array
-    head = json.loads(arrays["head"].tobytes())
-    return RunRecord(**head, models=arrays.get("models"), **{group: groups.get(group) for group in GROUPS})
+    head: dict[str, Any] = json.loads(arrays["head"].tobytes())
+    head |= {"models": arrays.get("models"), **{group: groups.get(group) for group in GROUPS}}
+    return RunRecord(**head)
 
 
 def void(_: object) -> None:

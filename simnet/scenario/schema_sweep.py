@@ -264,11 +264,11 @@ def numbers(ends: tuple[Any, Any]) -> tuple[float, float]:
     """
     if all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends):
         return float(ends[0]), float(ends[1])
-    tables = [_table_of(end) if isinstance(end, str) else None for end in ends]
-    if tables[0] is None or tables[1] is not tables[0]:
+    table, other = [_table_of(end) if isinstance(end, str) else None for end in ends]
+    if table is None or other is not table:
         raise refusal(((), f"found {shown(list(ends))}; allowed: two numbers, or two quantities of one kind with their units"))
     try:
-        return units.parse(ends[0], tables[0][0], "50 ms"), units.parse(ends[1], tables[0][0], "50 ms")
+        return units.parse(ends[0], table[0], "50 ms"), units.parse(ends[1], table[0], "50 ms")
     except ValueError as error:
         raise refusal(((), str(error))) from None
 
