@@ -2,6 +2,8 @@
 
 from simnet.algorithms import algorithm
 from simnet.errors import SimnetError
+from simnet.experiment.sweep import Sweep, load_sweep
+from simnet.experiment.sweeping import sweep
 from simnet.node import Node, Payload
 from simnet.replay import replay
 from simnet.result import Result
@@ -19,9 +21,12 @@ __all__ = [
     "Scenario",
     "Schedule",
     "SimnetError",
+    "Sweep",
     "algorithm",
     "load",
+    "load_sweep",
     "prepare",
     "replay",
     "run",
+    "sweep",
 ]

@@ -1,4 +1,4 @@
-"""The command line: ``simnet run | validate | list | plot | trace | schema``."""
+"""The command line: ``simnet run | validate | list | plot | trace | sweep | schema``."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import (
@@ -137,7 +137,8 @@ class Range(Part):
         if self.is_whole:
             return min(int(found), int(high))
         found = min(max(float(f"{found:.4g}"), low), high)
-        return found if not isinstance(self.given[0], str) else _table_of(self.given[0])[1](found)
+        table = _table_of(str(self.given[0]))
+        return found if table is None else table[1](found)
 
 
 class RandomSearch(Keyed):
@@ -273,6 +274,6 @@ def numbers(ends: tuple[Any, Any]) -> tuple[float, float]:
         raise refusal(((), str(error))) from None
 
 
-def _table_of(text: str) -> Any:
+def _table_of(text: str) -> tuple[Mapping[str, Any], Callable[[float], str]] | None:
     unit = text.strip().lstrip("+-.0123456789eE").strip()
     return next((pair for pair in QUANTITIES if unit in pair[0]), None)
