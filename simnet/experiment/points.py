@@ -80,4 +80,7 @@ def unique(points: list[Values]) -> list[Values]:
     Returns:
         Those that were not there before, in their order.
     """
-    return list({json.dumps(point, sort_keys=True): point for point in reversed(points)}.values())[::-1]
+    first: dict[str, Values] = {}
+    for point in points:
+        first.setdefault(json.dumps(point, sort_keys=True), point)
+    return list(first.values())

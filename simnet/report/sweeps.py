@@ -173,7 +173,8 @@ def sweep_tables(sweep: Sweep) -> list[Table]:
     by = headline_of(sweep)
     tables = [best_table(sweep, by)] if sweep.tuned and len(sweep.points) == 1 else []
     if len(varying) == 2 and sweep.points[varying[1]].nunique() <= MOST_COLUMNS:
-        tables.append(table_of(sweep.winners(varying[0], varying[1], by), f"first by {by}: {varying[0]} (rows), {varying[1]} (columns)"))
+        rows, columns = varying
+        tables.append(table_of(sweep.winners(rows, columns, by), f"first by {by}; columns: {columns}"))
     elif len(varying) == 1:
         tables.append(table_of(over_one_key(sweep, varying[0], by), f"{by}, mean of the seeds"))
     return tables

@@ -262,6 +262,16 @@ class Scenario(Part):
             raise refusal(*found)
         return expect
 
+    @field_validator("sweep")
+    @classmethod
+    def _check_goal(cls, sweep: Sweep, info: ValidationInfo) -> Sweep:
+        targets = info.data.get("targets")
+        goal = sweep.best_of.goal if sweep.best_of is not None else None
+        if goal is not None and targets is not None and goal not in targets:
+            known = ", ".join(targets) or "none"
+            raise refusal((("best_of", "by"), f"targets has no {goal}; there is: {known}; add it there"))
+        return sweep
+
     @model_serializer(mode="wrap")
     def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Of seed and seeds the one that says all."""

@@ -188,9 +188,9 @@ class BestOf(Keyed):
         return by
 
     @property
-    def more_is_better(self) -> bool:
-        """Whether the largest number wins."""
-        return self.by in METRICS and METRICS[self.by].better == "max"
+    def goal(self) -> str | None:
+        """The metric that needs a target, if it is tuned by when that is reached."""
+        return None if self.by in METRICS else self.by.partition(".")[2]
 
 
 class Sweep(Keyed):
