@@ -1,4 +1,4 @@
-"""The command line: ``simnet run | validate | list | plot | report | compare | trace | test | schema``."""
+"""The command line: ``simnet run | validate | list | plot | report | compare | trace | sweep | test | schema``."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from simnet.cli.catalog import TOPICS, list_topic
 from simnet.cli.looking import plot, schema, validate
 from simnet.cli.reporting import compare, report
 from simnet.cli.running import run
+from simnet.cli.sweeping import listed, sweep
 from simnet.cli.testing import test
 from simnet.cli.tracing import trace
 
@@ -60,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_trace(commands)
     _add_test(commands)
+    _add_sweep(commands)
     _add_schema(commands)
     return top
 
@@ -195,6 +197,23 @@ def _add_test(commands: argparse._SubParsersAction[Parser]) -> None:
     command.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: auto)")
     command.add_argument("--quiet", action="store_true", help="say nothing but what fails")
     command.set_defaults(command=test)
+
+
+def _add_sweep(commands: argparse._SubParsersAction[Parser]) -> None:
+    example = "simnet sweep scenarios/quickstart.yaml --grid network.latency='1 ms,10 ms,100 ms' --out runs/latencies"
+    command = _add(commands, "sweep", "run a scenario at many points, on all processors or a Dask cluster", example)
+    _add_scenario(command)
+    for name, text in (
+        ("grid", "a key and its values, all of which are combined with those of the others; repeatable"),
+        ("zip", "a key and its values, the first of which goes with the first of the others, and so on; repeatable"),
+    ):
+        command.add_argument(f"--{name}", metavar="KEY=V1,V2", action="append", type=listed, default=[], help=text)
+    command.add_argument("--out", metavar="DIR", help="where to write the tables, or to go on (default: runs/<name>-sweep)")
+    command.add_argument("--workers", type=_seed, metavar="N", help="processes; 0: this one alone (default: one per processor)")
+    command.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of this Dask scheduler instead")
+    command.add_argument("--retries", type=_seed, metavar="N", default=2, help="try a run that fails again (default: 2 times)")
+    command.add_argument("--quiet", action="store_true", help="say nothing but what goes wrong")
+    command.set_defaults(command=sweep)
 
 
 def _add_schema(commands: argparse._SubParsersAction[Parser]) -> None:

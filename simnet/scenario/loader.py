@@ -29,6 +29,7 @@ def load(
     overrides: Mapping[str, Any] = NOTHING,
     algorithms: AlgorithmSchemas,
     metrics: Collection[str] = tuple(METRICS),
+    base: Path | None = None,
 ) -> Scenario:
     """Check a scenario and fill in its defaults.
 
@@ -37,6 +38,7 @@ def load(
         overrides: values by dotted path, ``{"network.latency": "1 ms"}``; text is read as YAML.
         algorithms: what algorithms there are, and their parameters.
         metrics: what ``targets`` may name.
+        base: the folder that relative paths of a mapping start from; by default the current one.
 
     Returns:
         The scenario.
@@ -59,7 +61,7 @@ def load(
         return _checked(source.to_plain(), source._origin, overrides, known, ())
     if isinstance(source, str | Path):
         return load_text(read_text(Path(source)), file=str(source), overrides=overrides, algorithms=algorithms, metrics=metrics)
-    return _read(source, Origin(), overrides, known)
+    return _read(source, Origin(base=base or Path()), overrides, known)
 
 
 def load_text(

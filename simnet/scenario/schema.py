@@ -28,6 +28,7 @@ from simnet.scenario.schema_faults import Fault, endless, misfits
 from simnet.scenario.schema_network import Messages, Mixing, Network
 from simnet.scenario.schema_problem import Problem, Quadratic
 from simnet.scenario.schema_run import ON_REQUEST_NAMES, AlgorithmEntry, Known, Record, Run
+from simnet.scenario.schema_sweep import Sweep
 from simnet.scenario.schema_topology import Edges, Topology
 from simnet.scenario.writer import to_yaml
 from simnet.sentences import Complaint, nearest, refusal, sentence, unknown_key
@@ -60,7 +61,7 @@ class Scenario(Part):
         run: the budget and the waiting rule.
         targets: a value for some metrics; it is recorded when each is reached.
         expect: what must hold for the result.
-        sweep: lists of values for keys of this scenario.
+        sweep: which keys of this scenario take which values.
     """
 
     name: Text = "scenario"
@@ -82,7 +83,7 @@ class Scenario(Part):
     run: Run
     targets: dict[str, float] = Field(default_factory=dict)
     expect: tuple[Expectation, ...] = ()
-    sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    sweep: Sweep = Sweep()
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
@@ -269,6 +270,16 @@ class Scenario(Part):
         if found:
             raise refusal(*found)
         return expect
+
+    @field_validator("sweep")
+    @classmethod
+    def _check_goal(cls, sweep: Sweep, info: ValidationInfo) -> Sweep:
+        targets = info.data.get("targets")
+        goal = sweep.best_of.goal if sweep.best_of is not None else None
+        if goal is not None and targets is not None and goal not in targets:
+            known = ", ".join(targets) or "none"
+            raise refusal((("best_of", "by"), f"targets has no {goal}; there is: {known}; add it there"))
+        return sweep
 
     @model_serializer(mode="wrap")
     def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

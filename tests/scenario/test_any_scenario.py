@@ -193,6 +193,22 @@ def faults(nodes: int) -> Values:
     return st.lists(st.one_of(kinds), max_size=3)
 
 
+def sweeps() -> Values:
+    values = st.lists(finite | words | st.none() | st.booleans(), min_size=1, max_size=3)
+    taken = {"name", "seed", "seeds", "expect", "sweep", "zip", "random", "best_of"}
+    keys = words.filter(lambda word: word not in taken)
+    ranges = st.sampled_from([{"uniform": [1, 5]}, {"log_uniform": [0.1, 2.0]}, {"uniform": ["1 ms", "2 s"]}])
+    drawn = st.dictionaries(keys.map("drawn.{}".format), ranges, min_size=1, max_size=2)
+    pairs = st.dictionaries(keys.map("zipped.{}".format), st.lists(finite, min_size=2, max_size=2), max_size=2)
+    return st.builds(
+        lambda grid, zipped, search, tuned: {**grid, **zipped, **search, **tuned},
+        st.dictionaries(keys, values, max_size=2),
+        st.just({}) | pairs.map(lambda lists: {"zip": lists}),
+        st.just({}) | drawn.map(lambda ranges: {"random": {"count": 3, **ranges}}),
+        st.just({}) | values.map(lambda lrs: {"best_of": {"lr": lrs, "by": "accuracy"}}),
+    )
+
+
 @st.composite
 def scenarios(draw: st.DrawFn) -> dict[str, Any]:
     nodes = draw(st.integers(1, 4))
@@ -239,8 +255,8 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
         "message": mapping({}, bits_per_number=st.floats(1, 64)),
         "record": mapping({}, models=st.booleans(), average_model=st.booleans()),
         "targets": mapping({}, accuracy=shares, train_loss=finite),
-        "expect": st.lists(words, max_size=2),
-        "sweep": st.dictionaries(words, st.lists(finite | words | st.none() | st.booleans(), min_size=1), max_size=2),
+        "expect": st.lists(st.sampled_from(["all(idle_share < 0.5)", {"that": "any(steps > 3)", "seeds": "mean"}]), max_size=2),
+        "sweep": sweeps(),
         **draw(st.sampled_from([{}, {"seed": counts}, {"seeds": st.lists(counts, min_size=1, unique=True)}])),
     }
     scenario: dict[str, Any] = draw(mapping(required, **optional))
