@@ -173,8 +173,9 @@ def draw_topology(result: Result, plan: Plan | None, folder: Path) -> Picture | 
     graph = plan.setting.graph
     links = graph.number_of_edges() * (1 if graph.is_directed() else 2)
     named = f"{topology.get('kind', 'from the mixing matrix')}, {len(graph)} nodes, {links} links".replace("_", " ")
-    seed = f", seed {plan.setting.seed}" if len(result.scenario.get("seeds") or ()) > 1 else ""
-    return Picture(write_figure(figure, folder / "figures" / "topology.png"), f"who talks to whom: {named}{seed}")
+    named += f", seed {plan.setting.seed}" if len(result.scenario.get("seeds") or ()) > 1 else ""
+    named += "; the links of all steps together" if plan.setting.sequence is not None else ""
+    return Picture(write_figure(figure, folder / "figures" / "topology.png"), f"who talks to whom: {named}")
 
 
 def _draw_spent(result: Result, folder: Path) -> Picture | None:
