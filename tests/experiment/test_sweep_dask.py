@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +16,7 @@ from typing import Any
 import pytest
 
 import simnet
-from simnet.cli import main
-from simnet.errors import SimnetError
 from simnet.experiment import sweeping
-from simnet.experiment.sweep import load_sweep
 from tests.experiment.sweeping import LATENCIES, SMALL, tables
 
 SOURCE = {**SMALL, "seeds": [1, 2], "run": {"steps": 60, "evaluate_every": 20}}
@@ -37,12 +36,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 def cluster(folder: Path, workers: int) -> Iterator[str]:
     """A scheduler and its workers, each a program of its own, as on a cluster."""
     note = folder / "scheduler.json"
-    dask = [sys.executable, "-W", "ignore", "-m", "dask"]
-    words = ["--scheduler-file", str(note)]
-    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
-    programs = [subprocess.Popen([*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *words], **options)]
-    for _ in range(workers):
-        programs.append(subprocess.Popen([*dask, "worker", "--nthreads", "1", "--no-dashboard", *words], **options))
+    options = ("--no-dashboard", "--scheduler-file", str(note))
+    head = ["scheduler", "--host", "127.0.0.1", "--port", "0", *options]
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "dask", *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        for words in (head, *[["worker", "--nthreads", "1", *options]] * workers)
+    ]
     try:
         yield str(note)
     finally:
@@ -52,9 +56,6 @@ def cluster(folder: Path, workers: int) -> Iterator[str]:
 
 
 def address_of(note: str) -> str:
-    import json
-    import time
-
     for _ in range(600):
         try:
             return str(json.loads(Path(note).read_text())["address"])
@@ -91,3 +92,24 @@ def test_a_cluster_elsewhere_that_loses_a_worker_gives_the_same_table(
         assert tables(found) == whole
         once_more = swept(tmp_path / "again", scheduler=address_of(file))
         assert tables(once_more) == whole
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs groups of processes")
+def test_ctrl_c_leaves_what_is_finished_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "it.yaml").write_text(json.dumps({**SOURCE, "run": {"steps": 4000}, "sweep": GRID}))
+    words = ["sweep", "it.yaml", "--workers", "1", "--device", "cpu", "--out", "out"]
+    program = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "simnet", *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while program.poll() is None and not list(tmp_path.glob("out/summary/[0-9a-f]*.parquet")):
+        time.sleep(0.1)
+    os.killpg(program.pid, signal.SIGINT)
+    _, told = program.communicate(timeout=120)
+    assert program.returncode == 130, told
+    assert "of 18 runs are in out; the same command goes on" in told
+    assert "Traceback" not in told
