@@ -36,12 +36,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 def cluster(folder: Path, workers: int) -> Iterator[str]:
     """A scheduler and its workers, each a program of its own, as on a cluster."""
     note = folder / "scheduler.json"
-    dask = [sys.executable, "-W", "ignore", "-m", "dask"]
-    words = ["--scheduler-file", str(note)]
-    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
-    first = ["scheduler", "--host", "127.0.0.1", "--port", "0"]
-    commands = [first, *[["worker", "--nthreads", "1"]] * workers]
-    programs = [subprocess.Popen([*dask, *command, "--no-dashboard", *words], **options) for command in commands]
+    options = ("--no-dashboard", "--scheduler-file", str(note))
+    head = ["scheduler", "--host", "127.0.0.1", "--port", "0", *options]
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "dask", *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        for words in (head, *[["worker", "--nthreads", "1", *options]] * workers)
+    ]
     try:
         yield str(note)
     finally:
@@ -87,3 +92,24 @@ def test_a_cluster_elsewhere_that_loses_a_worker_gives_the_same_table(
         assert tables(found) == whole
         once_more = swept(tmp_path / "again", scheduler=address_of(file))
         assert tables(once_more) == whole
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs groups of processes")
+def test_ctrl_c_leaves_what_is_finished_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "it.yaml").write_text(json.dumps({**SOURCE, "run": {"steps": 4000}, "sweep": GRID}))
+    words = ["sweep", "it.yaml", "--workers", "1", "--device", "cpu", "--out", "out"]
+    program = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "simnet", *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while program.poll() is None and not list(tmp_path.glob("out/summary/[0-9a-f]*.parquet")):
+        time.sleep(0.1)
+    os.killpg(program.pid, signal.SIGINT)
+    _, told = program.communicate(timeout=120)
+    assert program.returncode == 130, told
+    assert "of 18 runs are in out; the same command goes on" in told
+    assert "Traceback" not in told
