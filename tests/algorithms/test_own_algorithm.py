@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,17 @@ def write(folder: Path, module: str, body: str) -> Case:
 def test_it_needs_nothing_but_a_function(folder: Path) -> None:
     own = write(folder, "own_plain", "node.x = node.mix(node.x, received) - lr * gradient.value")
     assert execute(scenario(own)).models.tobytes() == execute(scenario(Case("dpsgd"))).models.tobytes()
+
+
+def test_it_may_be_defined_in_a_cell_and_defined_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Case("__main__:plain")
+    for rate, is_dpsgd in (("lr", True), ("2 * lr", False)):
+        names: dict[str, object] = {"__name__": "__main__"}
+        body = f"node.x = node.mix(node.x, received) - {rate} * gradient.value"
+        exec(PLAIN.format(body=body), names)  # noqa: S102, RUF100  our own text
+        monkeypatch.setattr(sys.modules["__main__"], "plain", names["plain"], raising=False)
+        outcome = execute(scenario(own)).models.tobytes() == execute(scenario(Case("dpsgd"))).models.tobytes()
+        assert outcome == is_dpsgd
 
 
 def test_its_parameters_are_checked_like_all_others(folder: Path) -> None:
