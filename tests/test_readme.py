@@ -76,7 +76,7 @@ def test_without_damping_the_algorithm_of_contributing_is_dpsgd(tmp_path: Path) 
 
 
 def test_there_are_commands_to_try() -> None:
-    assert {words[0] for words in commands("simnet")} == {"run", "validate", "list", "plot", "trace", "schema"}
+    assert {words[0] for words in commands("simnet")} == {"run", "validate", "list", "plot", "trace", "test", "schema"}
 
 
 @pytest.mark.parametrize("words", commands("simnet"), ids=" ".join)
