@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,13 @@ def test_the_folder_is_one_data_set_for_pandas(whole: simnet.Sweep) -> None:
     assert set(table["network.latency"]) == set(LATENCIES)
     assert len(pd.read_parquet(whole.folder / "summary")) == 6 * 3 * 2
     assert "train_loss" in table.columns
+
+
+def test_the_joined_tables_are_those_of_the_parts(whole: simnet.Sweep, tmp_path: Path) -> None:
+    shutil.copytree(whole.folder, tmp_path / "copy")
+    for name in ("metrics", "summary"):
+        (tmp_path / "copy" / f"{name}.parquet").unlink()
+    assert tables(tmp_path / "copy") == tables(whole.folder)
 
 
 def test_what_was_computed_without_the_cache_is_the_same(whole: simnet.Sweep, tmp_path: Path) -> None:
