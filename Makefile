@@ -1,5 +1,6 @@
 # make run    install simnet into .venv, run the quickstart, say where its figures are
 # make test   the same environment with the test tools: ruff, mypy, pytest
+# make notebooks   install what notebooks need, too, and run all of them from top to bottom
 # make docs   write what README.md and docs/algorithms.md say of the algorithms
 # make clean  remove what these two made; other results in runs/ stay
 #
@@ -12,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PACKAGING := setup.cfg pyproject.toml constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: run test docs clean
+.PHONY: run test notebooks docs clean
 
 run: $(VENV)/.installed
 	$(BIN)/simnet run scenarios/quickstart.yaml --out runs/quickstart
@@ -21,6 +22,9 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2
+
+notebooks: $(VENV)/.installed-notebooks
+	$(BIN)/python notebooks/run.py
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/generate.py
@@ -40,6 +44,11 @@ $(VENV)/.created:
 $(VENV)/.installed: $(VENV)/.created $(PACKAGING)
 	@echo "Installing simnet into $(VENV); the first time takes a few minutes ..."
 	@$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.installed-notebooks: $(VENV)/.installed
+	@echo "Installing what notebooks need into $(VENV) ..."
+	@$(INSTALL) -e '.[notebooks]'
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

@@ -66,7 +66,7 @@ class Evaluations:
             values |= self.insight.measure(snapshot, models_ND)
         self._add(snapshot, values)
         if self.keep_models:
-            self.models.append(all_ND.cpu().numpy().copy())
+            self.models.append(all_ND.cpu().numpy())
         self.message = divergence(self.rows)
         self.seconds += perf_counter() - start
         return not self.message

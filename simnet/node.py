@@ -15,17 +15,18 @@ Behind the words stand the two planes. The clock decides when each event happens
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
-from simnet.clock import ComputeEvent, Machine, Payload, Program, Receipt
+from simnet.clock import ComputeEvent, Payload, Program, Receipt
 from simnet.clock.machine import Route
 from simnet.errors import AlgorithmError
 from simnet.graph import Branch
+from simnet.node_values import Calculator
 from simnet.surroundings import Place, Surroundings
-from simnet.values import IDLE, NOTHING_SHOWN, ZERO, Combination, Kernel, Recorder, Row, Scalar, Shown, Vector
+from simnet.values import IDLE, NOTHING_SHOWN, ZERO, Combination, Recorder, Row, Scalar, Shown, Vector
 from simnet.values.on_data import OnData
 
 __all__ = ["Node", "Payload", "Program", "StepObserver"]
@@ -57,7 +58,7 @@ class StepObserver(Protocol):
         ...
 
 
-class Node(Machine):
+class Node(Calculator):
     """One simulated machine with data and a model.
 
     Args:
@@ -72,14 +73,16 @@ class Node(Machine):
     Attributes:
         id: the node's number, from 0.
         num_nodes: n.
-        neighbors: whose messages it receives, sorted; never itself.
+        neighbors: whose messages it receives, sorted; never itself. With `listeners` and all weights, of this step.
         listeners: to whom it sends, sorted.
+        acquaintances: its neighbors of all steps, where they change.
         may_ask: the neighbors that it may `ask`, such that nodes never wait for one another in a circle.
         vector_bits, number_bits: what a model, and one number, take on the wire in full precision.
         self_weight, weights: its row of the mixing matrix: of itself, and of each neighbor in their order.
         listener_weights: its column of the mixing matrix: the weight that each listener gives to it, in their order.
         mini_batch: how many samples it has, and outputs for each; 0 outputs where the loss is not a function of them alone.
         layers: the shapes of the model's tensors, in the order in which they lie in a flat vector.
+        starts_alike: whether all nodes begin with the same model.
         rng: this node's own random numbers.
         shared_key: the function ``(*names) -> int``: a random key that is the same at all nodes for the same names.
         answer: set it to the function ``(asker, payload) -> payload`` that answers questions.
@@ -102,10 +105,12 @@ class Node(Machine):
     ) -> None:
         super().__init__(*machine)
         self.num_nodes = surroundings.num_nodes
+        self.acquaintances = surroundings.acquaintances
         self.may_ask = surroundings.may_ask
         self.rho = surroundings.rho
         self._branch = surroundings.branch
         self.layers = surroundings.layers
+        self.starts_alike = surroundings.starts_alike
         self.mini_batch = surroundings.mini_batch
         self.vector_bits = surroundings.vector_bits
         self.number_bits = surroundings.number_bits
@@ -179,12 +184,27 @@ class Node(Machine):
         Returns:
             An event to yield: its compute time is over. Its `value` is the gradient, a ``[D]`` vector.
         """
-        start = max(self.clock._now, self.busy_until)
+        start, busy_until = self.clock._now, self.busy_until
+        if busy_until > start:  # noqa: PLR1730 - a call of max() takes longer
+            start = busy_until
         seconds = next(self._compute_times)
         end = self.busy_until = start + seconds
         self.busy_s += seconds
         self.gradients += 1
         return ComputeEvent(self, start, end, self._recorder.gradient(x))
+
+    @property
+    def num_mini_batches(self) -> int:
+        """Into how many fixed mini-batches its examples are cut (see `take`): as many on all nodes, an even number, or 0."""
+        return len(self._recorder.fixed)
+
+    def take(self, order: Iterable[int]) -> None:
+        """The next gradients are those of fixed mini-batches; only after them come again those that the scenario says.
+
+        Args:
+            order: numbers below `num_mini_batches`.
+        """
+        self._recorder.take(order)
 
     def exchange(self, payload: Any, tag: Hashable) -> Receipt:
         """Sends the payload to all listeners and collects what the neighbors sent under the same tag.
@@ -244,62 +264,6 @@ class Node(Machine):
             weights = (self.self_weight + sum(self.weights) - sum(others), *others)
         own = own if isinstance(own, Row) else self._recorder.row(own)
         return Combination((own, *[received[j] for j in neighbors]), weights)  # type: ignore[arg-type]  # sent as rows
-
-    @property
-    def zeros(self) -> Vector:
-        """The zero vector."""
-        return ZERO
-
-    def keep(self, vector: Vector) -> Row:
-        """The vector as one row: for what is carried from step to step, which would otherwise grow into a long sum.
-
-        Args:
-            vector: a sum of vectors, ``[D]``.
-
-        Returns:
-            The same vector, as a row.
-        """
-        return self._recorder.row(vector)
-
-    def apply(self, kernel: Kernel, *vectors: Vector, constants: tuple[float, ...] = ()) -> Row:
-        """A row kernel applied to vectors.
-
-        Args:
-            kernel: a pure function of batches of rows (see `simnet.values.Kernel`); a frozen dataclass.
-            vectors: its inputs, ``[D]`` each.
-            constants: numbers of this one call: a random key, a scale.
-
-        Returns:
-            The result, ``[D]``, deferred like everything.
-        """
-        return self._recorder.apply(kernel, *vectors, constants=constants)
-
-    def same_for_all(self, vector: Vector) -> Row:
-        """A sum that every node arrives at, such as an all-reduced mean: computed once, whoever asks for it.
-
-        Args:
-            vector: the sum, in whatever order each node has its terms.
-
-        Returns:
-            One row for all nodes.
-        """
-        return self._recorder.shared(vector)
-
-    def random_key(self) -> int:
-        """A random key of this node alone, for a kernel that rounds or chooses at random."""
-        return int(self.rng.integers(1 << 62))
-
-    def measure(self, kernel: Kernel, *vectors: Vector) -> Scalar:
-        """A deferred number out of vectors, for `number` or `tally`.
-
-        Args:
-            kernel: a kernel that reduces each row to a number.
-            vectors: its inputs, ``[D]`` each.
-
-        Returns:
-            The number, deferred.
-        """
-        return self._recorder.measure(kernel, *vectors)
 
     def number(self, scalar: Scalar) -> Receipt:
         """A deferred number as a float, for a decision that depends on the data; it makes the executor run.

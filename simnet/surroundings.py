@@ -32,7 +32,8 @@ class Surroundings:
 
     Args:
         num_nodes: n.
-        place: its neighbors.
+        place: its neighbors; those of the first step, if they change.
+        acquaintances: its neighbors of all steps, sorted.
         may_ask: the neighbors that it may ask without a circle of nodes that wait for one another.
         wait: the waiting rule: ``"all"``, ``"none"``, or a deadline in seconds.
         mini_batch: samples in one of its mini-batches, and outputs for each; 0 outputs where the loss is not theirs alone.
@@ -40,11 +41,13 @@ class Surroundings:
         vector_bits: size of a model on the wire.
         number_bits: size of one number on the wire.
         rho: ``||W - J||_2`` of the whole network, if it is known.
+        starts_alike: whether all nodes begin with the same model.
         branch: its place in a spanning tree of the topology, for algorithms that use one.
     """
 
     num_nodes: int
     place: Place
+    acquaintances: tuple[int, ...]
     may_ask: tuple[int, ...]
     wait: str | float
     mini_batch: tuple[int, int]
@@ -52,4 +55,5 @@ class Surroundings:
     vector_bits: float
     number_bits: float
     rho: float | None
+    starts_alike: bool
     branch: Branch | None = None

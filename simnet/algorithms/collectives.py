@@ -33,7 +33,7 @@ def mean_of_all(node: Node, vector: Vector, k: int, exchange: Exchange, chunks: 
     Returns:
         The mean, [D].
     """
-    size_of = partial(truediv, node.vector_bits)
+    vector, size_of = node.keep(vector), partial(truediv, node.vector_bits)
     if exchange == "parameter_server":
         total = yield from through_server(node, vector, k, size_of, chunks)
     else:
@@ -54,7 +54,7 @@ def number_of_all(node: Node, number: Vector, k: int, exchange: Exchange | Liter
         The mean; asking for it makes the executor run.
     """
     reduction = through_server if exchange == "parameter_server" else EXCHANGES[exchange]
-    total = yield from reduction(node, number, k, lambda _: node.number_bits)
+    total = yield from reduction(node, node.keep(number), k, lambda _: node.number_bits)
     mean = node.same_for_all(total / node.num_nodes)
     told: float = yield node.number(node.measure(FirstNumber(), mean))
     return told
@@ -72,7 +72,7 @@ def oracle(node: Node, vector: Vector, k: int, size_of: SizeOf) -> Reduction:
     Returns:
         The sum over all nodes, [D], once all of them have got there.
     """
-    shown = yield node.reveal(node.keep(vector), k, node.num_nodes)
+    shown = yield node.reveal(vector, k, node.num_nodes)
     return complete([sum([shown[i] for i in range(1, node.num_nodes)], start=shown[0])])
 
 

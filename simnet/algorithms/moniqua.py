@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from pydantic import PositiveFloat
 
-from pydantic import Field, PositiveFloat
-
-from simnet.errors import ParameterError
-from simnet.node import Node, Payload, Program
+from simnet.algorithms.modulo import Bits, Modulo, Quantizer
+from simnet.node import Node, Program
 from simnet.schedule import Schedule
-from simnet.values.compressors import ModuloQuantizer, ModuloRecovery, WrapCount
 
 
 def moniqua(
@@ -18,8 +14,8 @@ def moniqua(
     *,
     lr: Schedule,
     theta: PositiveFloat,
-    bits: Annotated[int, Field(ge=1, le=16)] = 8,
-    quantizer: Literal["nearest", "stochastic"] = "nearest",
+    bits: Bits = 8,
+    quantizer: Quantizer = "nearest",
 ) -> Program:
     """Moniqua: send models modulo B, quantized; a neighbor that is near enough knows which multiple of B is missing.
 
@@ -36,7 +32,8 @@ def moniqua(
     Args:
         node: the node that runs this.
         lr: learning rate alpha.
-        theta: bound on the largest difference between neighbors' numbers, agreed beforehand.
+        theta: bound on the largest difference between neighbors' numbers, agreed beforehand. With gradients below G
+            everywhere, theory takes ``2 lr G log(16 n) / (1 - rho)`` and 7 to 11 bits on small rings; in practice less does.
         bits: b, for each number on the wire.
         quantizer: ``nearest`` (biased, delta = 1 / 2^(b + 1)) or ``stochastic`` (unbiased, end points included,
             delta = 1 / (2^b - 1), b >= 2; all nodes round with the same random numbers, so errors of close models cancel).
@@ -60,37 +57,10 @@ def moniqua(
 
     Reference: Lu, De Sa: Moniqua: Modulo Quantized Communication in Decentralized SGD. ICML 2020, Algorithm 1.
     """
-    quantize = ModuloQuantizer(theta, bits, quantizer)
-    recover, count_wraps = ModuloRecovery(quantize.period), WrapCount(quantize.period)
-    message_bits = bits * node.vector_bits / node.number_bits
+    modulo = Modulo(node, theta, bits, quantizer)
     for k in node.steps():
         gradient = node.gradient(node.x)
-        keys = (node.shared_key("moniqua", k),) if quantizer == "stochastic" else ()
-        q = node.apply(quantize, node.x, constants=keys)
-        own = node.apply(recover, q, node.x)
-        received = yield node.exchange(Payload((q, own), message_bits), tag=k)  # `own` travels for the counter only
+        message = modulo.message(node.x, "moniqua", k)
+        received = yield node.exchange(message, tag=k)
         yield gradient
-        x = node.x - lr(k) * gradient.value
-        for j, weight in zip(node.neighbors, node.weights, strict=True):
-            if j in received:
-                theirs, truth = received[j]
-                recovered = node.apply(recover, theirs, node.x)
-                node.tally("wrap_violations", node.measure(count_wraps, recovered, truth))
-                x = x + weight * (recovered - own)
-        node.x = x
-
-
-def check_bits(parameters: Mapping[str, Any], _: float | None = None) -> None:
-    """Refuses stochastic rounding with 1 bit, whose delta is 1: nothing could be recovered.
-
-    Args:
-        parameters: of the scenario's entry.
-
-    Raises:
-        ParameterError: if that is what they say.
-
-    Example:
-        >>> check_bits({"quantizer": "nearest", "bits": 1})
-    """
-    if parameters["quantizer"] == "stochastic" and parameters["bits"] < 2:
-        raise ParameterError("bits: found 1 with quantizer stochastic; at least 2 are needed; use quantizer nearest")
+        node.x = modulo.mixed(node.x - lr(k) * gradient.value, node.x, message, received)

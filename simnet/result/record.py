@@ -75,11 +75,11 @@ def table_of_numbers(numbers: Mapping[int, float]) -> dict[str, np.ndarray] | No
 
     Example:
         >>> table_of_numbers({7: 0.5})
-        {'key': array([7]), 'value': array([0.5])}
+        {'key': array([7], dtype=uint64), 'value': array([0.5])}
     """
     if not numbers:
         return None
-    return {"key": np.array(list(numbers), dtype=np.int64), "value": np.array(list(numbers.values()))}
+    return {"key": np.array(list(numbers), dtype=np.uint64), "value": np.array(list(numbers.values()))}
 
 
 def describe_runs(records: Sequence[RunRecord]) -> str:

@@ -18,7 +18,7 @@ from simnet.scenario.schema import Scenario
 from simnet.scenario.schema_run import Known
 from simnet.scenario.signature import AlgorithmSchemas
 from simnet.scenario.source import Plain, read_text, read_yaml
-from simnet.sentences import Complaint, Location, complaints_of, shown
+from simnet.sentences import Complaint, Location, complaints_of, question_of, shown
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -92,7 +92,7 @@ def load_text(
         Traceback (most recent call last):
         simnet.errors.ScenarioError: twice.yaml:2: found duplicate key "nodes" with value "5" ...
     """
-    origin = Origin(file, base=Path(file).parent)
+    origin = Origin(file, base=Path(file).parent, question=question_of(text))
     return _read(read_yaml(text, file), origin, overrides, Known(algorithms, tuple(metrics)))
 
 

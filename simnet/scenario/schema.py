@@ -24,11 +24,12 @@ from simnet.scenario.origin import Origin
 from simnet.scenario.quantities import Text
 from simnet.scenario.rows import Rows
 from simnet.scenario.schema_compute import Compute
-from simnet.scenario.schema_faults import Fault, misfits
-from simnet.scenario.schema_network import Edges, Messages, Mixing, Network, Topology
+from simnet.scenario.schema_faults import Fault, endless, misfits
+from simnet.scenario.schema_network import Messages, Mixing, Network
 from simnet.scenario.schema_problem import Problem, Quadratic
 from simnet.scenario.schema_run import ON_REQUEST_NAMES, AlgorithmEntry, Known, Record, Run
 from simnet.scenario.schema_sweep import Sweep
+from simnet.scenario.schema_topology import Edges, Topology
 from simnet.scenario.writer import to_yaml
 from simnet.sentences import Complaint, nearest, refusal, sentence, unknown_key
 
@@ -91,6 +92,11 @@ class Scenario(Part):
         """The folder that relative paths in the scenario start from."""
         return self._origin.base
 
+    @property
+    def question(self) -> str:
+        """What it asks: the first comment line of its file, empty if there is none."""
+        return self._origin.question
+
     def complain(self, path: str, message: str) -> str:
         """A complaint about one key of this scenario, with the file and line where it stands.
 
@@ -113,12 +119,13 @@ class Scenario(Part):
         return self.model_dump(mode="json", by_alias=True)
 
     def to_yaml(self) -> str:
-        """The scenario as a file, every default filled in.
+        """The scenario as a file, every default filled in, its question before it.
 
         Returns:
             YAML that `load` turns into an equal scenario. Relative paths are kept as they are.
         """
-        return to_yaml(self.to_plain())
+        head = f"# {self.question}\n" if self.question else ""
+        return head + to_yaml(self.to_plain())
 
     @classmethod
     def objections(cls, given: Mapping[str, Any]) -> Iterable[Complaint]:
@@ -187,6 +194,8 @@ class Scenario(Part):
         nodes = info.data.get("nodes", MAX_NODES)
         if wrong := [((i, *place), text) for i, fault in enumerate(faults) for place, text in misfits(fault, nodes)]:
             raise refusal(*wrong)
+        if found := endless(faults):
+            raise refusal(*found)
         return faults
 
     @field_validator("problem")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain
 from struct import Struct
 from struct import pack as struct_pack
@@ -36,6 +36,7 @@ class Recorder:
         executor: computes what is recorded, sooner or later.
         draws: the sample ids of the node's mini-batches, in blocks ``[k, b]``.
         shared: operations that several nodes recorded alike (see `shared`), common to all recorders of a run.
+        cut: gives the sample ids of the node's fixed mini-batches, ``[b]`` each (see `take`).
 
     Example:
         >>> import torch
@@ -59,12 +60,16 @@ class Recorder:
         executor: Executor,
         draws: Iterator[np.ndarray],
         shared: WeakValueDictionary[int, Row] | None = None,
+        cut: Callable[[], list[np.ndarray]] = list,
     ) -> None:
         self.next_key = node << 40
         self.executor = executor
         self.freed = executor.freed
         self.is_eager = executor.eager
-        self.samples = self.unread = mini_batches(draws)
+        self.draws = mini_batches(draws)
+        self.samples: Iterator[bytes] = self.draws
+        self.unread = self.samples
+        self.cut = cut
         self.shared_rows: WeakValueDictionary[int, Row] = WeakValueDictionary() if shared is None else shared
         self.log = bytearray()
         self.hash = hashlib.sha256()
@@ -86,6 +91,19 @@ class Recorder:
         if len(log) > HASH_EVERY:
             self._hash_log()
         return self._recorded(row) if self.is_eager else row
+
+    @cached_property
+    def fixed(self) -> list[bytes]:
+        """The node's fixed mini-batches."""
+        return [ids.tobytes() for ids in self.cut()]
+
+    def take(self, order: Iterable[int]) -> None:
+        """The next mini-batches are fixed ones; after them come again those that are drawn.
+
+        Args:
+            order: the numbers of the fixed mini-batches.
+        """
+        self.samples = self.unread = chain([self.fixed[number] for number in order], self.draws)
 
     def draw(self) -> bytes:
         """The sample ids of the next mini-batch, which no gradient will take."""
@@ -142,7 +160,7 @@ class Recorder:
         """
         terms = sorted(zip(vector.rows, vector.weights, strict=True), key=lambda term: (term[0].key, term[1]))
         rows, weights = tuple([row for row, _ in terms]), tuple([weight for _, weight in terms])
-        key = SHARED | stable_hash(layout(len(rows))(b"C", *[row.key for row in rows], *weights)) >> 1
+        key = shared_key(layout(len(rows))(b"C", *[row.key for row in rows], *weights))
         shared = self.shared_rows.get(key)
         if shared is None:
             shared = self.shared_rows[key] = Row(None, rows, weights, key, level_after(rows), self.freed)
@@ -162,14 +180,16 @@ class Recorder:
         return self._recorded(row)
 
     def measure(self, kernel: Kernel, *inputs: Vector) -> Scalar:
-        """One deferred number out of vectors.
+        """One deferred number out of vectors; out of a shared one, it has the same key at all nodes.
 
         Args:
             kernel: a frozen dataclass that gives ``[B]`` (see `Kernel`).
             *inputs: its vectors, ``[D]`` each.
         """
         rows = [self.row(vector) for vector in inputs]
-        scalar = Scalar(kernel, rows, self._key())
+        is_shared = len(rows) == 1 and rows[0].key >= SHARED
+        key = shared_key(repr((kernel, rows[0].key)).encode()) if is_shared else self._key()
+        scalar = Scalar(kernel, rows, key)
         self._log_kernel(kernel, rows, ())
         if self.is_eager:
             self.executor.compute([scalar])
@@ -293,6 +313,18 @@ def layout(count: int) -> Callable[..., bytes]:
         33
     """
     return Struct(f"<c{count}Q{count}d").pack
+
+
+def shared_key(data: bytes) -> int:
+    """The key of an operation that several nodes record alike.
+
+    Args:
+        data: what tells it from all others.
+
+    Returns:
+        From `SHARED` on; the keys of all other operations are below.
+    """
+    return SHARED | stable_hash(data) >> 1
 
 
 def stable_hash(data: bytes) -> int:

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.algorithms.cases import ALL, DEFAULTS, Case, attempt, each, execute, promise, run, scenario
+from tests.algorithms.cases import ALL, DEFAULTS, Case, attempt, each, execute, promise, run, scenario, suited
+from tests.algorithms.oracles.compressors import compressed_bits
 
 N, D = 5, 3
 M = 32.0 * D
@@ -175,10 +176,22 @@ def defacto_bits(n: int, parameters: dict[str, Any]) -> Bits:
     return [0, 0, 0, 0, M, 2 * M] if n == 4 else 0.0
 
 
+def compressed(n: int, parameters: dict[str, Any]) -> float:
+    return neighbors_hear(lambda given: compressed_bits(given["compressor"], D), n, parameters)
+
+
+def after_exact_replicas(n: int, parameters: dict[str, Any]) -> Bits:
+    """The models start apart, so the first message is a whole one."""
+    return compressed(n, parameters) + 2 * n * M * np.eye(6)[0]
+
+
 BITS: dict[str, Callable[[int, dict[str, Any]], Bits]] = {
     "sgd": lambda *_: 0.0,
     "allreduce": reduced,
+    "cd_grab": reduced,
     "dpsgd": partial(neighbors_hear, lambda _: M),
+    "sgp": partial(neighbors_hear, lambda _: M),
+    "delayed_gradient": partial(neighbors_hear, lambda _: M),
     "ntk_dfl": partial(neighbors_hear, lambda _: 2 * M + D * (M + 2 * 32)),
     "detag": detag_bits,
     "d2": partial(neighbors_hear, lambda _: M),
@@ -189,6 +202,15 @@ BITS: dict[str, Callable[[int, dict[str, Any]], Bits]] = {
     "defacto": defacto_bits,
     "relaysgd": lambda n, _: 2 * (n - 1) * (M + 32),
     "moniqua": partial(neighbors_hear, lambda parameters: D * parameters.get("bits", 8)),
+    "moniqua_d2": partial(neighbors_hear, lambda parameters: D * parameters.get("bits", 8)),
+    "choco": compressed,
+    "deepsqueeze": compressed,
+    "dcd": after_exact_replicas,
+    "ecd": after_exact_replicas,
+    "naive_quantized": compressed,
+    "cd_adam": lambda n, parameters: compressed(n, parameters) * (np.arange(1, 7) % parameters.get("period", 1) == 0),
+    "powergossip": partial(neighbors_hear, lambda parameters: M * parameters.get("iterations", 1)),
+    "quantized_push_sum": lambda n, parameters: compressed(n, parameters) + 2 * n * 32,
 }
 """Bits that all nodes send in one step, on a ring; those of adpsgd depend on who asks (test_adpsgd)."""
 
@@ -205,9 +227,10 @@ def test_bits_are_those_of_the_payloads(case: Case, n: int, request: pytest.Fixt
 
 
 def test_the_wire_has_its_own_precision() -> None:
-    bits = [run(case, 4, d=D, message={"bits_per_number": 16}).column("bits_sent")[-1] for case in DEFAULTS]
-    full = [run(case, 4, d=D).column("bits_sent")[-1] for case in DEFAULTS]
-    assert bits == [b if case.name == "moniqua" else b / 2 for case, b in zip(DEFAULTS, full, strict=True)]
+    cases = [case for case in DEFAULTS if "compressor" not in case.parameters]
+    bits = [run(case, 4, d=D, message={"bits_per_number": 16}).column("bits_sent")[-1] for case in cases]
+    full = [run(case, 4, d=D).column("bits_sent")[-1] for case in cases]
+    assert bits == [b if case.name.startswith("moniqua") else b / 2 for case, b in zip(cases, full, strict=True)]
 
 
 QUITTER = '''
@@ -238,7 +261,8 @@ def test_a_stuck_exchange_is_explained(case: Case, tmp_path: Path, monkeypatch: 
 
     def check() -> None:
         own = Case(f"{module}:quitter", case.parameters)
-        record = attempt(scenario(own, steps=9, compute={"time": "1 s"})).record
+        topology = suited(case.entry, "ring", 5)
+        record = attempt(scenario(own, steps=9, compute={"time": "1 s"}, topology=topology)).record
         if case.entry.asynchronous or case.entry.pooled:
             assert (record.status, record.summary["steps"]) == ("done", 9)
         else:

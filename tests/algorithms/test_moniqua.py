@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from itertools import islice
+from typing import Any, Literal
 
+import networkx as nx
 import numpy as np
 import pytest
 import torch
@@ -12,8 +14,9 @@ from hypothesis import strategies as st
 
 from simnet.errors import SimnetError
 from simnet.values.compressors import ModuloQuantizer, ModuloRecovery, WrapCount, centered_modulo
-from tests.algorithms.cases import NO_GRADIENTS, Case, arrays, execute, run, scenario
-from tests.algorithms.oracles.compression import recovered
+from tests.algorithms.cases import LR, NO_GRADIENTS, Case, arrays, execute, metropolis, run, scenario
+from tests.algorithms.oracles.compression import moniqua_adpsgd, recovered
+from tests.algorithms.oracles.world import World, quadratic
 
 Rounding = Literal["nearest", "stochastic"]
 thetas = st.floats(1e-3, 1e3)
@@ -143,3 +146,59 @@ def test_random_numbers_change_from_step_to_step() -> None:
     case = Case("moniqua", {"theta": 5.0, "bits": 2, "quantizer": "stochastic"})
     moves = np.diff(run(case, 2, d=20, curvature=NO_GRADIENTS, steps=30).models[:, 0], axis=0)
     assert len(np.unique(moves.round(9), axis=0)) > 5
+
+
+@pytest.mark.parametrize("quantizer", ["nearest", "stochastic"])
+@pytest.mark.parametrize("half", [2, 3])
+def test_moniqua_on_adpsgd_is_reproduced_event_by_event(half: int, quantizer: str) -> None:
+    n, parameters = 2 * half, {"theta": 8.0, "bits": 5, "quantizer": quantizer}
+    factors, values = np.random.default_rng(half).uniform(0.5, 2, n).tolist(), arrays(n)
+    world = World(np.eye(n), quadratic(values["curvature"], values["optimum"]), times=tuple(factors))
+    it = Case("moniqua_adpsgd", parameters)
+    models = run(it, n, steps=7, compute={"time": "1 s", "factors": factors}, **values).models
+    expected = list(islice(moniqua_adpsgd(values["init"], world, lambda _: LR, **parameters), 7))
+    np.testing.assert_allclose(models[1:], expected, rtol=0, atol=1e-12)
+
+
+def test_with_many_bits_moniqua_on_adpsgd_is_adpsgd() -> None:
+    fine = Case("moniqua_adpsgd", {"theta": 8.0, "bits": 16})
+    changes: dict[str, Any] = {"n": 6, "noise": 0.3, "steps": 12}
+    assert 0 < np.abs(run(fine, **changes).models - run(Case("adpsgd"), **changes).models).max() < 12 * 16 / 2**16
+
+
+def test_with_many_bits_moniqua_on_d2_is_d2() -> None:
+    """``X <- W (2 X - X' - lr G + lr G')``, and ``W (X - lr G)`` in the first step."""
+    models = run(Case("moniqua_d2", {"theta": 8.0, "bits": 16}), steps=12).models
+    values, W = arrays(5), metropolis(nx.cycle_graph(5))
+    gradient = quadratic(values["curvature"], values["optimum"])
+    moved = [X - LR * gradient(X) for X in models]
+    errors = [models[1] - W @ moved[0]]
+    errors += [models[k + 1] - W @ (moved[k] - moved[k - 1] + models[k]) for k in range(1, 12)]
+    assert 0 < np.abs(errors).max() < 2 * 16 / 2**16
+
+
+@pytest.mark.parametrize(("name", "theta", "is_violated"), [("moniqua_d2", 8.0, False), ("moniqua_d2", 0.1, True)])
+def test_violations_on_d2_are_counted(name: str, theta: float, is_violated: bool) -> None:
+    outcome = run(Case(name, {"theta": theta, "bits": 8}), curvature=NO_GRADIENTS, steps=9)
+    assert (outcome.summary["counters"]["wrap_violations"] > 0) == is_violated
+    if not is_violated:
+        assert np.abs(outcome.means - outcome.means[0]).max() < 1e-14
+
+
+@pytest.mark.parametrize(("theta", "is_violated"), [(8.0, False), (0.2, True)])
+def test_averages_on_adpsgd_leave_the_mean_alone_while_theta_holds(theta: float, is_violated: bool) -> None:
+    late = {"latency": {"uniform": {"low": "0 s", "high": "3 s"}}}
+    case = Case("moniqua_adpsgd", {"theta": theta, "bits": 8})
+    outcome = run(case, curvature=NO_GRADIENTS, steps=200, evaluate_every=200, network=late, compute={"time": "1 s"})
+    assert (outcome.summary["counters"]["wrap_violations"] > 0) == is_violated
+    if not is_violated:
+        assert np.abs(outcome.models[-1] - outcome.models[0].mean(axis=0)).max() < 4 * 8.0 / 2**8
+
+
+@pytest.mark.parametrize(("quantizer", "extra"), [("nearest", 0), ("stochastic", 32)])
+def test_each_average_on_adpsgd_takes_its_bits_each_way(quantizer: str, extra: int) -> None:
+    """On an even ring n / 2 nodes ask once a step; with stochastic rounding they tell which random numbers they use."""
+    case = Case("moniqua_adpsgd", {"theta": 8.0, "bits": 5, "quantizer": quantizer})
+    bits = run(case, 4, steps=10, network={"latency": "1 ms"}).column("bits_sent") / (2 * 3 * 5 + extra)
+    assert (bits >= 2 * np.arange(11)).all()
+    assert (bits <= 2 * np.arange(1, 12)).all()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from pathlib import Path
 
 import pytest
 
 import simnet
 from simnet.errors import AlgorithmError, ScenarioError
-from tests.algorithms.cases import DEFAULTS, Case, attempt, each, execute, scenario
+from tests.algorithms.cases import DEFAULTS, Case, attempt, each, execute, scenario, suited
 
 FACTS = """
 from dataclasses import fields
@@ -34,7 +35,8 @@ def test_a_copy_of_a_built_in_algorithm_gives_the_same_bytes(case: Case, folder:
     outcomes = []
     for name in (case.name, f"copied_{case.name}:{case.name}"):
         network = {"latency": "5 ms", "bandwidth": "10 kbit/s", "sharing": "queue"}
-        outcomes.append(execute(scenario(Case(name, case.parameters), noise=0.3, dtype="float32", network=network)))
+        facts = {"network": network, "topology": suited(case.entry, "ring", 5)}
+        outcomes.append(execute(scenario(Case(name, case.parameters), noise=0.3, dtype="float32", **facts)))
     built_in, own = outcomes
     assert own.models.tobytes() == built_in.models.tobytes()
     assert own.record.metrics == built_in.record.metrics
@@ -62,6 +64,17 @@ def write(folder: Path, module: str, body: str) -> Case:
 def test_it_needs_nothing_but_a_function(folder: Path) -> None:
     own = write(folder, "own_plain", "node.x = node.mix(node.x, received) - lr * gradient.value")
     assert execute(scenario(own)).models.tobytes() == execute(scenario(Case("dpsgd"))).models.tobytes()
+
+
+def test_it_may_be_defined_in_a_cell_and_defined_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Case("__main__:plain")
+    for rate, is_dpsgd in (("lr", True), ("2 * lr", False)):
+        names: dict[str, object] = {"__name__": "__main__"}
+        body = f"node.x = node.mix(node.x, received) - {rate} * gradient.value"
+        exec(PLAIN.format(body=body), names)  # noqa: S102, RUF100  our own text
+        monkeypatch.setattr(sys.modules["__main__"], "plain", names["plain"], raising=False)
+        outcome = execute(scenario(own)).models.tobytes() == execute(scenario(Case("dpsgd"))).models.tobytes()
+        assert outcome == is_dpsgd
 
 
 def test_its_parameters_are_checked_like_all_others(folder: Path) -> None:

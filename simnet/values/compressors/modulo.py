@@ -1,4 +1,4 @@
-"""Compressors: kernels that turn a vector into something smaller, and back.
+"""Moniqua's parts: quantize modulo a period, and recover what is near enough.
 
 B: rows in one batched call. D: numbers in a model.
 """
