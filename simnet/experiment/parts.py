@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,7 +144,7 @@ def _write(path: Path, schema: pa.Schema, rows: list[dict[str, Any]]) -> None:
     from pyarrow import parquet  # noqa: PLC0415
 
     table = pa.Table.from_pylist(rows, schema=schema)
-    write_whole(path, lambda new: parquet.write_table(table, new))
+    write_whole(path, lambda new: parquet.write_table(table, new, use_dictionary=False, write_statistics=False))
 
 
 def part_of(folder: Path, name: str) -> Path:
@@ -182,20 +183,46 @@ def remove_others(folder: Path, names: Collection[str]) -> None:
                 path.unlink()
 
 
-def read_parts(folder: Path, names: Iterable[str]) -> pd.DataFrame:
+def join(folder: Path, names: Sequence[str]) -> None:
+    """Puts the rows of a complete sweep into one file for each table, since thousands of small ones are slow to read.
+
+    Args:
+        folder: of the sweep.
+        names: of all its runs.
+    """
+    from pyarrow import parquet  # noqa: PLC0415
+
+    for table in (METRICS_FOLDER, SUMMARY_FOLDER):
+        rows = parquet.read_table([str(part_of(folder / table, name)) for name in names])
+        write_whole(folder / f"{table}.parquet", partial(parquet.write_table, rows))
+
+
+def separate(folder: Path) -> None:
+    """Removes what `join` wrote: the sweep is not complete any more.
+
+    Args:
+        folder: of the sweep.
+    """
+    for table in (METRICS_FOLDER, SUMMARY_FOLDER):
+        (folder / f"{table}.parquet").unlink(missing_ok=True)
+
+
+def read_parts(folder: Path, table: str, names: Iterable[str]) -> pd.DataFrame:
     """The rows of some runs.
 
     Args:
-        folder: of one table.
-        names: of the runs.
+        folder: of the sweep.
+        table: which one.
+        names: of the runs; where all are joined, they are all.
 
     Returns:
         One table; columns in which nothing stands are left out.
     """
     from pyarrow import parquet  # noqa: PLC0415
 
-    paths = [str(part_of(folder, name)) for name in names]
+    joined = folder / f"{table}.parquet"
+    paths = [joined] if joined.exists() else [part_of(folder / table, name) for name in names]
     if not paths:
         return pd.DataFrame()
-    table: pd.DataFrame = parquet.read_table(paths).to_pandas()
-    return table.dropna(axis="columns", how="all")
+    found: pd.DataFrame = parquet.read_table([str(path) for path in paths]).to_pandas()
+    return found.dropna(axis="columns", how="all")

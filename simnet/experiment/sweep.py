@@ -76,12 +76,12 @@ class Sweep:
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """One row for each run and evaluation, with a column for each key, point by point."""
-        return self._ordered(read_parts(self.folder / METRICS_FOLDER, self.finished), ["step"])
+        return self._ordered(read_parts(self.folder, METRICS_FOLDER, self.finished), ["step"])
 
     @cached_property
     def summary(self) -> pd.DataFrame:
         """One row for each run, with a column for each key, point by point; as `Result.summary`."""
-        return self._ordered(read_parts(self.folder / SUMMARY_FOLDER, self.finished), [])
+        return self._ordered(read_parts(self.folder, SUMMARY_FOLDER, self.finished), [])
 
     @property
     def best(self) -> pd.DataFrame:

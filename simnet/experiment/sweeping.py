@@ -12,7 +12,7 @@ from simnet.environment import choose_device, code_version
 from simnet.errors import OutputError, SimnetError
 from simnet.experiment.cache import Cache, void, write_whole
 from simnet.experiment.crew import Crew, crew
-from simnet.experiment.parts import finished_in, remove_others
+from simnet.experiment.parts import finished_in, join, remove_others, separate
 from simnet.experiment.planning import SweepPlan, Unit, asked, planned
 from simnet.experiment.sweep import HEAD, Sweep, load_sweep
 from simnet.experiment.work import CACHE, Done
@@ -178,6 +178,9 @@ def execute(
         foreman.is_interrupted = True
     finally:
         watcher.close()
+    names = [unit.name for unit in plan.units]
+    if finished_in(folder).issuperset(names):
+        join(folder, names)
     found = load_sweep(folder)
     found.failures, found.interrupted, found.how = foreman.failures, foreman.is_interrupted, dict(foreman.how)
     return found
@@ -203,6 +206,7 @@ def begin(plan: SweepPlan, folder: Path) -> None:
         "runs": [unit.name for unit in plan.units],
     }
     text = json.dumps(head, indent=1) + "\n"
+    separate(folder)
     write_whole(folder / "scenario.yaml", lambda path: void(path.write_text(plan.scenario.to_yaml(), encoding="utf-8")))
     write_whole(folder / HEAD, lambda path: void(path.write_text(text, encoding="utf-8")))
     remove_others(folder, {unit.name for unit in plan.units})
