@@ -197,9 +197,24 @@ class MortalNode(Node):
             return f"a gradient that it has not finished in {PATIENCE} attempts, since it was down again before its end"
         return super().waits_for()
 
+    def deliver(self, message: Message) -> None:
+        """A message arrives, as at any node; who is down does not wait.
+
+        Args:
+            message: of a tag that its sender has used only once.
+        """
+        receipt = self.waiting.get(message.tag)
+        if receipt is not None and receipt.num_missing == 1 and receipt.callbacks:
+            self._forgive(message)
+        super().deliver(message)
+
     def _woken(self, message: Message) -> None:
-        idle_since = max(self.chain.until, self.busy_until)
+        self._forgive(message)
         super()._woken(message)
+
+    def _forgive(self, message: Message) -> None:
+        """Who wakes this node now has not been waited for while it was down."""
+        idle_since = max(self.chain.until, self.busy_until)
         if self.now > idle_since:
             self.waited_s[message.sender] -= self.downtime.total_s(self.now, idle_since)
 
