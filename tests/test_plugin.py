@@ -124,6 +124,15 @@ def test_other_files_and_results_are_left_alone(pytester: pytest.Pytester) -> No
     run(pytester).assert_outcomes(passed=2)
 
 
+def test_a_file_that_cannot_be_read_is_left_alone(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(path)
+
+    write(pytester, RING)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert run(pytester).ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
 def test_what_a_project_wants_of_warnings_is_not_about_scenarios(pytester: pytest.Pytester) -> None:
     write(pytester, RING)
     run(pytester, "-W", "error").assert_outcomes(passed=2)
