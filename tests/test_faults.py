@@ -259,7 +259,7 @@ def shaken(draw: st.DrawFn) -> dict[str, Any]:
     )
 
 
-@settings(max_examples=max(200, 8 * len(BEARERS)), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=max(200, 4 * len(BEARERS)), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(shaken())
 def test_whatever_fails_nothing_is_lost_forgotten_or_unexplained(source: dict[str, Any]) -> None:
     run_ = prepared(source)

@@ -85,7 +85,7 @@ def compare_with_matrix_form(case: Case, graph: nx.Graph, lr: object, seed: int,
 
 @each(SYNCHRONOUS)
 def test_matrix_form_is_reproduced(case: Case) -> None:
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=6, deadline=None)
     @given(st.integers(2, 8), st.integers(0, 8), st.integers(0, 10**6), st.floats(0.0, 0.2))
     def check(n: int, extra: int, seed: int, lr: float) -> None:
         compare_with_matrix_form(case, random_graph(n, extra, seed), lr, seed)

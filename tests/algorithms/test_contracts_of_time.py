@@ -66,7 +66,7 @@ def test_iterates_do_not_depend_on_the_clock(case: Case) -> None:
         [Phase.generate] if "clock" in case.entry.exceptions else list(Phase)
     )  # nobody needs the smallest exception
 
-    @settings(max_examples=8, deadline=None, phases=search)
+    @settings(max_examples=4, deadline=None, phases=search)
     @given(compute_specs | uneven_specs, networks)
     def check(compute: dict[str, Any], network: dict[str, Any]) -> None:
         if not case.entry.synchronous:
@@ -128,7 +128,7 @@ def test_doubling_all_durations_doubles_all_times(case: Case, sharing: str) -> N
 
 @each([case for case in ALL if case.entry.synchronous])
 def test_more_bandwidth_never_finishes_later(case: Case) -> None:
-    @settings(max_examples=6, deadline=None)
+    @settings(max_examples=3, deadline=None)
     @given(compute_specs, latencies, st.tuples(*[st.integers(1, 30)] * 4), st.sampled_from(["none", "queue"]))
     def check(compute: dict[str, Any], latency: Any, kbits: tuple[int, ...], sharing: str) -> None:
         times = []

@@ -64,7 +64,7 @@ def fits(case: Case, topology: dict[str, Any]) -> bool:
     return topology["kind"] != "matcha" or case.entry.sums != "shares"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.sampled_from([(case, kind) for case in GOSSIP for kind in [*UNDIRECTED, *DIRECTED] if fits(case, kind)])
     | st.sampled_from([(case, EPIDEMIC) for case in PUSHES]),
