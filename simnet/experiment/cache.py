@@ -86,6 +86,9 @@ class Cache:
 
         Args:
             key: the hash of all that determines it.
+
+        Returns:
+            The path of its file.
         """
         return self.folder / f"{key}.npz"
 

@@ -38,7 +38,11 @@ class Crew(Protocol):
         """
 
     def done(self) -> Iterator[tuple[Unit, Done | Exception]]:
-        """Everything that was given, as it gets done; more may be given meanwhile."""
+        """Everything that was given, as it gets done; more may be given meanwhile.
+
+        Yields:
+            A run, and how it went.
+        """
 
 
 class Alone:

@@ -103,7 +103,11 @@ def digest(scenario: Scenario, label: str, entry: Entry, facts: tuple[Any, ...],
 
 
 def versions() -> dict[str, str]:
-    """The versions of the libraries that values depend on."""
+    """The versions of the libraries that values depend on.
+
+    Returns:
+        By name.
+    """
     return {name: installed(name) for name in PACKAGES if name not in {"simnet", "matplotlib"}}
 
 

@@ -153,6 +153,9 @@ def part_of(folder: Path, name: str) -> Path:
     Args:
         folder: of one table.
         name: of the run.
+
+    Returns:
+        Its path.
     """
     return folder / f"{name}.parquet"
 

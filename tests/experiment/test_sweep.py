@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,8 +16,10 @@ import pytest
 
 import simnet
 from simnet.cli import main
+from simnet.cli.parser import parser
 from simnet.errors import OutputError, ParameterError
 from simnet.experiment import sweeping
+from simnet.experiment.planning import asked, planned
 from simnet.experiment.sweep import load_sweep
 from tests.experiment.sweeping import LATENCIES, SMALL, tables
 
@@ -281,3 +285,32 @@ def test_importing_simnet_loads_no_dask() -> None:
     code = "import sys, simnet; print([name for name in ('dask', 'distributed', 'matplotlib') if name in sys.modules])"
     found = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_the_scenario_of_the_page_is_a_sweep(tmp_path: Path) -> None:
+    (text,) = blocks("yaml")
+    (tmp_path / "it.yaml").write_text(text)
+    plan = planned(asked(tmp_path / "it.yaml", {}, {}), "cpu")
+    assert len(plan.points) == 6
+    assert len(plan.units) == 6 * 5 * 2 * 3
+
+
+def test_the_commands_of_the_page_parse() -> None:
+    lines = [shlex.split(line) for block in blocks("sh") for line in block.splitlines()]
+    assert [parser().parse_args(words[1:]).word for words in lines] == ["sweep", "sweep"]
+
+
+def test_the_call_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = blocks("python")[0].replace('"scenarios/quickstart.yaml"', '"it.yaml"').replace("out=", "workers=0, out=")
+    source = {**SMALL, "network": {"latency": "1 ms", "uplink": "1 Mbit/s"}, "targets": {"train_loss": 3.0}}
+    (tmp_path / "it.yaml").write_text(json.dumps(source))
+    exec(compile(code.replace("to.accuracy", "to.train_loss"), "sweeps.md", "exec"), {})  # noqa: S102, RUF100  our own text
+    assert load_sweep(tmp_path / "runs" / "map").complete
