@@ -18,13 +18,33 @@ from simnet.execution import Run
 from simnet.progress import Silent
 from simnet.simulation import Plan, prepare
 
-EXTRAS: dict[str, dict[str, Any]] = {}
+EXTRAS: dict[str, dict[str, Any]] = {
+    "ada": {"topology": {"kind": "ring_lattice", "reach": 2, "final": 1, "pace": 1}},
+    "matcha": {"topology": {"kind": "matcha", "graph": "ring", "budget": 0.5}},
+}
 """Keys of the scenario, beside the algorithm's entry, without which an algorithm cannot run."""
 
+SIGN = {"compressor": "sign"}
+QSGD = {"compressor": {"kind": "qsgd", "levels": 16}}
 PARAMETERS: dict[str, dict[str, Any]] = {
+    "allreduce": {"exchange": "halving_doubling"},
     "moniqua": {"theta": 2.0},
+    "moniqua_d2": {"theta": 2.0},
+    "moniqua_adpsgd": {"theta": 2.0},
+    "choco": {"consensus_lr": 0.3, **SIGN},
+    "deepsqueeze": {"consensus_lr": 0.1, **SIGN},
+    "dcd": QSGD,
+    "ecd": QSGD,
+    "naive_quantized": QSGD,
+    "quantized_push_sum": QSGD,
+    "cd_adam": {"consensus_lr": 0.3, **SIGN},
+    "local_sgd": {"period": 8, "exchange": "halving_doubling"},
+    "gossip_pga": {"period": 8, "exchange": "halving_doubling"},
+    "gossip_aga": {"period": 8, "exchange": "halving_doubling"},
+    "dynamic_averaging": {"threshold": 1.0},
+    "consensus_control": {"target": 1.0},
 }
-"""Parameters that have no default."""
+"""Parameters that have no default, and exchanges with few messages."""
 
 
 def planned(name: str, model: str, n: int, steps: int) -> Plan:

@@ -63,11 +63,16 @@ def section(entry: Entry) -> str:
         "Parameters:\n\n" + listed(arguments),
         marked(one_line(rest, "Message")),
         facts(entry),
-        f"*Use it* {entry.use}\n*Not* {entry.avoid}" if entry.use else "",
+        f"* Use it {lowered(entry.use)}\n* Not {lowered(entry.avoid)}" if entry.use else "",
         f"*Written from memory, since the source could not be read*: {entry.recalled}." if entry.recalled else "",
         "*Source*: " + marked(one_line(rest, "Reference")),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def lowered(sentence: str) -> str:
+    """A sentence that goes on where another one has begun."""
+    return sentence[:1].lower() + sentence[1:]
 
 
 def fenced(text: str) -> str:

@@ -2,6 +2,10 @@
 
 from simnet.algorithms import algorithm
 from simnet.errors import SimnetError
+from simnet.experiment.comparison import compare
+from simnet.experiment.sweep import Sweep, load_sweep
+from simnet.experiment.sweeping import sweep
+from simnet.experiment.testing import test
 from simnet.node import Node, Payload
 from simnet.replay import replay
 from simnet.result import Result
@@ -19,9 +23,14 @@ __all__ = [
     "Scenario",
     "Schedule",
     "SimnetError",
+    "Sweep",
     "algorithm",
+    "compare",
     "load",
+    "load_sweep",
     "prepare",
     "replay",
     "run",
+    "sweep",
+    "test",
 ]

@@ -27,7 +27,23 @@ from simnet.values import Executor
 
 
 class Account:
-    """A run as far as it is looked at when it is over; `Run` says what the attributes are."""
+    """A run as far as it is looked at when it is over.
+
+    Attributes:
+        setting: network, weights and problem.
+        named: the scenario's entry of the algorithm.
+        clock: tells when it is.
+        network: carries the messages.
+        observer: counts steps and tallies.
+        executor: computes the values.
+        evaluations: what was measured.
+        insight: metrics on request, if there are any.
+        memory: the record of an earlier run whose values are recalled, if there is one.
+        timeline: what happened when, if that is recorded.
+        outages: when nodes and links are down, if they ever are.
+        nodes: all of them, node i at place i.
+        machines: the nodes, and the server if there is one.
+    """
 
     setting: Setting
     named: AlgorithmEntry

@@ -47,7 +47,7 @@ def waited_s(node: Node, end_s: float) -> dict[int, float]:
         Seconds by machine.
     """
     waited = dict(node.waited_s)
-    idle_since = max(node.chain[2], node.busy_until)
+    idle_since = max(node.chain.until, node.busy_until)
     awaited = node.awaited()
     if awaited and idle_since < end_s:
         down_s = node.down_s(end_s) - node.down_s(idle_since)
@@ -82,8 +82,8 @@ def describe_path(machines: Sequence[Machine]) -> dict[str, Any]:
         largest shares by node and by link; the ``bottleneck``: the node or link with the largest share of all, in words,
         and its ``share``.
     """
-    last = max(machines, key=lambda machine: (machine.chain[2], -machine.id))
-    path = critical_path(last.chain)
+    last = max(machines, key=lambda machine: (machine.chain.until, -machine.id))
+    path = critical_path(last.chain, last.id)
     total = path.total_s
     shares = {f"node {i}": s / total for i, s in path.computing_s.items() if s} if total else {}
     links = {f"link {i} -> {j}": s / total for (i, j), s in path.on_links_s.items() if s} if total else {}

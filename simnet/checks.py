@@ -11,12 +11,28 @@ from simnet.clock.pace import longitudes
 from simnet.clock.varying import link_parameters
 from simnet.complaints import Complaints
 from simnet.errors import ParameterError
-from simnet.graph import Weights, is_column_stochastic, is_doubly_stochastic, smallest_eigenvalue
+from simnet.graph import GraphSequence, Weights, is_column_stochastic, is_doubly_stochastic, smallest_eigenvalue
 from simnet.scenario import AlgorithmEntry, Constant, Deadline, Scenario, is_fatal
 from simnet.scenario import Compute as ComputeSpec
 from simnet.scenario import Network as NetworkSpec
 
 _WAITS = {"all": "wait: all", "none": "wait: none", "deadline": "wait: {deadline: 200 ms}"}
+
+
+def check_checkpoints(scenario: Scenario, complaints: Complaints) -> None:
+    """Complains if a run is to be kept that has more state than its vectors.
+
+    Args:
+        scenario: what is asked.
+        complaints: gets what is wrong.
+    """
+    order = getattr(getattr(scenario.problem, "order", None), "kind", None)
+    if scenario.run.checkpoint_every and order in ("herding", "grab"):
+        complaints.add(
+            "run.checkpoint_every",
+            f"found problem.order: {order}, whose decisions are not kept; allowed: orders that gradients do not decide; "
+            "leave checkpoint_every out",
+        )
 
 
 def check_machines(scenario: Scenario, seed: int, entries: list[Entry], complaints: Complaints) -> None:
@@ -58,17 +74,15 @@ def check_algorithm(
     scenario: Scenario,
     named: AlgorithmEntry,
     entry: Entry,
-    weights: Weights | None,
     rho: float | None,
     complain: Callable[[str], None],
 ) -> None:
-    """Complains if an algorithm cannot live with its parameters, or with the waiting rule or the mixing matrix of a scenario.
+    """Complains if an algorithm cannot live with its parameters, or with the waiting rule or the faults of a scenario.
 
     Args:
         scenario: what is asked.
         named: its entry of this algorithm.
         entry: the table's row of it.
-        weights: the mixing matrix, ``[n, n]``; None if it could not be built.
         rho: ``||W - J||_2``; None if it was not computed.
         complain: called with each complaint.
     """
@@ -94,28 +108,51 @@ def check_algorithm(
         complain(f"{named.label} waits for all neighbors, but faults.{fatal} takes some of them out of step; use {advice}")
     if (entry.asynchronous or rule == "none") and not entry.pooled and not takes_time(scenario):
         complain(f"{named.label} never waits for a round, so gradients that take no time would never end; give compute.time")
-    if weights is not None and entry.uses_topology:
-        check_sums(named, entry, weights, complain)
 
 
-def check_sums(named: AlgorithmEntry, entry: Entry, weights: Weights, complain: Callable[[str], None]) -> None:
-    """Complains if rows or columns of the mixing matrix do not sum to one, but have to.
+def check_graphs(
+    scenario: Scenario,
+    named: AlgorithmEntry,
+    entry: Entry,
+    weights: Weights | None,
+    sequence: GraphSequence | None,
+    complain: Callable[[str], None],
+) -> None:
+    """Complains if an algorithm cannot live with the topology, or with the sums of the mixing matrices.
 
     Args:
-        named: the scenario's entry of the algorithm.
+        scenario: what is asked.
+        named: its entry of the algorithm.
         entry: the table's row of it.
-        weights: the mixing matrix, ``[n, n]``.
-        complain: called with the complaint.
+        weights: the mixing matrix, ``[n, n]``; None if it could not be built.
+        sequence: that of each step, if they differ.
+        complain: called with each complaint.
     """
-    if entry.sums == "rows and columns" and not is_doubly_stochastic(weights):
+    kind = "none" if scenario.topology is None else scenario.topology.kind
+    if entry.topologies and kind not in entry.topologies and scenario.nodes > 1:
+        complain(f"{named.label} needs topology {' or '.join(entry.topologies)}, but this scenario says {kind}; change it")
+    if sequence is not None and entry.fixed_topology:
+        complain(
+            f"{named.label} needs the same neighbors in every step ({entry.fixed_topology}), but those of topology {kind} "
+            "change; use another topology"
+        )
+    if weights is None or not entry.uses_topology:
+        return
+    examples = [weights] if sequence is None else sequence.examples
+    if entry.sums == "rows and columns" and not all(map(is_doubly_stochastic, examples)):
         complain(
             f"{named.label} needs a doubly stochastic mixing matrix (rows and columns sum to 1); "
             "use mixing metropolis, max_degree or best_constant, or a regular graph"
         )
-    if entry.sums == "columns" and not is_column_stochastic(weights):
+    if entry.sums in {"columns", "shares"} and not all(map(is_column_stochastic, examples)):
         complain(
             f"{named.label} needs a column stochastic mixing matrix (each node's shares sum to 1); "
             "use mixing push, metropolis, or a regular graph"
+        )
+    if entry.sums == "shares" and not all(W.data.min() >= 0 < W.diagonal().min() for W in examples):
+        complain(
+            f"{named.label} needs shares: no weight of the mixing matrix below 0, and more than 0 for each node itself; "
+            "use mixing push or metropolis"
         )
 
 

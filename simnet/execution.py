@@ -10,7 +10,6 @@ from functools import partial
 from math import ceil, inf
 from time import perf_counter
 from typing import Literal, cast
-from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -18,13 +17,14 @@ from simnet.account import Account
 from simnet.algorithms import Entry
 from simnet.checkpoint import Keeper
 from simnet.clock import Clock, Machine, Process, Program, Timeline, build_network
+from simnet.clock.causes import Past
 from simnet.clock.varying import link_parameters
 from simnet.errors import AlgorithmError, OutputError, SimnetError, StalledError
 from simnet.evaluation import Evaluations, RecalledEvaluations, ResumedEvaluations
 from simnet.insight import insight_for
 from simnet.membership import Lifecycle, MembershipObserver, MortalNode, mortal
 from simnet.node import Node
-from simnet.node_kinds import SilentNode, node_maker
+from simnet.node_kinds import Server, SilentNode, node_maker
 from simnet.observer import Budget, Observer
 from simnet.progress import Progress
 from simnet.result import RunRecord, Status
@@ -37,11 +37,11 @@ from simnet.values import (
     Executor,
     ForgottenError,
     RecallingExecutor,
-    Recorder,
     ResumableExecutor,
     Row,
     SilentRecorder,
     WaveExecutor,
+    recorder_maker,
 )
 
 ExecutorName = Literal["deferred", "eager", "off"]
@@ -56,6 +56,7 @@ the last waves before each computation half empty, so it should come seldom (n =
 
 MEMORY_BUDGET = 2 << 30
 """Bytes that one batched call may take, roughly; larger waves are split."""
+
 
 class Run(Account):
     """Assembles the two planes for one algorithm and lets the clock run.
@@ -122,6 +123,7 @@ class Run(Account):
         )
         self.machines: list[Machine] = []
         self.nodes: list[Node] = []
+        self.clock.tidy = Past(self.machines).add_up
 
     def execute(self) -> RunRecord:
         """Runs to the end, whichever way it ends.
@@ -159,25 +161,25 @@ class Run(Account):
         num_machines = setting.num_nodes + (server is not None)
         scenario = setting.scenario
         parameters = link_parameters(setting.network, setting.num_nodes, num_machines, setting.seed, scenario.base)
+        links = setting.edges if setting.network.routing == "hops" else ()
         network = self.network = build_network(
             *(setting.network, parameters, self.clock, setting.seed, setting.num_nodes),
-            *(setting.edges, self.outages, None if self.timeline is None else self.timeline.watch),
+            *(links, self.outages, None if self.timeline is None else self.timeline.watch),
         )
         times = setting.compute_times()
         models = self._initial_rows()
-        shared: WeakValueDictionary[int, Row] = WeakValueDictionary()
-        node_type, recorder_type = (SilentNode, SilentRecorder) if self.is_silent else (Node, Recorder)
+        make_recorder = recorder_maker(setting.problem, self.executor, setting.seed, is_silent=self.is_silent)
+        node_type = SilentNode if self.is_silent else Node
         if self.insight is not None:
             node_type = self.insight.watched(node_type)
         if self.outages is not None:
             node_type = mortal(node_type)
-        make_node = node_maker(node_type, setting.compute)
+        make_node = node_maker(node_type, setting.compute, setting.places_over_time)
         for i in range(setting.num_nodes):
-            draws = setting.problem.draws(i, setting.seed)
             node = make_node(
                 *(i, self.clock, network, self.machines),
                 surroundings=setting.surroundings(i, self.wait, self.entry.uses_tree),
-                recorder=recorder_type(i, self.executor, draws, shared),
+                recorder=make_recorder(i),
                 model=models[i],
                 compute_times=times[i],
                 rng=stream(setting.seed, "algorithm", i),
@@ -196,7 +198,8 @@ class Run(Account):
             self.observer.begin(self.nodes)
             self.processes = [self._process(node, programs(node)) for node in self.nodes]
         if server is not None:
-            machine = Machine(setting.num_nodes, self.clock, network, self.machines)
+            number = setting.num_nodes
+            machine = Server(number, self.clock, network, self.machines, recorder=make_recorder(number))
             self.machines.append(machine)
             self.processes.append(self._process(machine, server(machine, self._shared_key)))
             self.observer.extra_machines.append(machine)
@@ -232,7 +235,7 @@ class Run(Account):
         except Exception as error:
             raise self._explained(error) from error
         if clock.is_idle and not clock.is_stopped:
-            raise StalledError(self._who_waits())
+            raise StalledError(f"{self._who_waits()}; nothing can happen any more")
         if not clock.is_stopped:
             self.observer.out_of_time()
 
@@ -240,11 +243,13 @@ class Run(Account):
         """An error in an algorithm's own code, told in one sentence that says where; any other as it is."""
         if isinstance(error, ForgottenError | OutputError):
             return error
+        if isinstance(error, StalledError):
+            return StalledError(f"{error}; {self._who_waits()}")
         failed = [i for i, process in enumerate(self.processes) if process.error is error]
         if not failed:
             return error
-        node = self.nodes[failed[0]]
-        where = f"{self.named.label}: node {node.id} in step {node.step} (t = {node.now:g} s)"
+        node = self.machines[failed[0]]
+        where = f"{self.named.label}: node {node.id} in step {node.step} (t = {self.clock.now:g} s)"
         if isinstance(error, SimnetError):
             return AlgorithmError(f"{where}: {error}")
         return AlgorithmError(f"{where}: {type(error).__name__}: {error}{line_of(error)}")
@@ -259,7 +264,8 @@ class Run(Account):
         ]
         more = f"; and {len(told) - 3} more" if len(told) > 3 else ""
         waits = "; ".join(told[:3]) + more if told else "all nodes have ended before their budget"
-        return "; ".join([waits, *self.network.troubles(), "nothing can happen any more"])
+        suspects = self.outages.suspects(self.clock.now) if self.outages is not None else []
+        return "; ".join([waits, *self.network.troubles(), *suspects])
 
     def _is_waiting(self, machine: Machine) -> bool:
         return bool(machine.awaited()) or self.processes[machine.id].is_alive

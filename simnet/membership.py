@@ -13,14 +13,15 @@ What a fault means for a node, whatever it runs:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any
 
 from simnet.clock import Clock, ComputeEvent, Process, Program
-from simnet.clock.causes import after
 from simnet.clock.clock import DEADLINE, START
-from simnet.clock.downtime import Downtime, Spell
+from simnet.clock.downtime import PATIENCE, Downtime, Spell
 from simnet.clock.events import Message, Receipt
 from simnet.clock.outages import Outages
+from simnet.errors import StalledError
 from simnet.node import Node
 from simnet.observer import Observer, Snapshot
 from simnet.values import Row, Vector
@@ -115,9 +116,11 @@ class MortalNode(Node):
 
     Attributes:
         downtime: when.
+        ends_never: whether it computes a gradient that it will never finish, since it is down again and again before that.
     """
 
     downtime = Downtime(())
+    ends_never = False
 
     def gradient(self, x: Vector) -> ComputeEvent:
         """As of any node; a crash that keeps the node's state makes it begin anew at the return.
@@ -128,10 +131,15 @@ class MortalNode(Node):
         event = super().gradient(x)
         seconds = event.end - event.start
         begun, end = event.start, event.end
-        while spell := self._first_kept(begun, end):
+        attempts = 1
+        while (spell := self._first_kept(begun, end)) and attempts < PATIENCE:
             self.busy_s += max(0.0, spell.start - begun)  # in vain
             begun, end = spell.end, spell.end + seconds
+            attempts += 1
         event.end = self.busy_until = end
+        if attempts == PATIENCE:
+            event.end, event.callbacks = inf, []  # which nobody will call
+            self.ends_never = True
         return event
 
     def _first_kept(self, since: float, until: float) -> Spell | None:
@@ -168,12 +176,7 @@ class MortalNode(Node):
         if self.is_absent:
             super().fetched(question)
             return
-        before, sent = question.origin
-        chain = after(before, sent, self.clock.now, question.sender, self.id)
-        asker = self.machines[question.sender]
-        self._dispatch(
-            self._link(asker.id), (self.x, self.step), question.tag, self.vector_bits, asker.replied, chain
-        )
+        self._respond(question, (self.x, self.step), self.vector_bits)
 
     def down_s(self, until: float) -> float:
         """How long this node has been down, or not there.
@@ -183,9 +186,35 @@ class MortalNode(Node):
         """
         return self.downtime.total_s(until)
 
+    def forget(self) -> None:
+        """Loses all but its model, as any node."""
+        super().forget()
+        self.ends_never = False
+
+    def waits_for(self) -> str:
+        """What this node waits for, in words."""
+        if self.ends_never and not self.awaited():
+            return f"a gradient that it has not finished in {PATIENCE} attempts, since it was down again before its end"
+        return super().waits_for()
+
+    def deliver(self, message: Message) -> None:
+        """A message arrives, as at any node; who is down does not wait.
+
+        Args:
+            message: of a tag that its sender has used only once.
+        """
+        receipt = self.waiting.get(message.tag)
+        if receipt is not None and receipt.num_missing == 1 and receipt.callbacks:
+            self._forgive(message)
+        super().deliver(message)
+
     def _woken(self, message: Message) -> None:
-        idle_since = max(self.chain[2], self.busy_until)
+        self._forgive(message)
         super()._woken(message)
+
+    def _forgive(self, message: Message) -> None:
+        """Who wakes this node now has not been waited for while it was down."""
+        idle_since = max(self.chain.until, self.busy_until)
         if self.now > idle_since:
             self.waited_s[message.sender] -= self.downtime.total_s(self.now, idle_since)
 
@@ -255,6 +284,8 @@ class Lifecycle:
         self.program = program
         self.followed = followed
         self.initial_models: list[Row] = [node.x for node in nodes]
+        self.returns_in_vain = 0
+        self.steps_at_return = 0
         for node in nodes:
             node.downtime = outages.nodes.get(node.id, node.downtime)
             spell = node.downtime.at(0.0)
@@ -289,7 +320,7 @@ class Lifecycle:
             self.clock.call(spell.start, lambda _: self._crash(node, spell), START)
 
     def _await_return(self, node: MortalNode, spell: Spell) -> None:
-        if spell.end < float("inf"):
+        if spell.end < inf:
             self.clock.call(spell.end, lambda _: self._return(node, spell), START)
 
     def _crash(self, node: MortalNode, spell: Spell) -> None:
@@ -301,15 +332,24 @@ class Lifecycle:
         self._await_return(node, spell)
 
     def _return(self, node: MortalNode, spell: Spell) -> None:
-        node.chain = after(node.chain, node.chain[2], self.clock.now, node.id, node.id)
+        self._lose_patience()
+        node.chain = node.origin()
         self.processes[node.id] = Process(self.clock, self.followed(node, self._new_life(node, spell.state)))
         self._await_crash(node, spell.end)
+
+    def _lose_patience(self) -> None:
+        """Ends a run in which nodes crash and return again and again, and nobody completes a step."""
+        steps = self.observer.total_steps
+        self.returns_in_vain = self.returns_in_vain + 1 if steps == self.steps_at_return else 0
+        self.steps_at_return = steps
+        if self.returns_in_vain == PATIENCE:
+            raise StalledError(f"nodes have returned {PATIENCE} times, and none has completed a step meanwhile")
 
     def _new_life(self, node: MortalNode, state: str) -> Program:
         """Finds a model and a step to go on from, joins, and runs the program."""
         model, step = self.initial_models[node.id], self.observer.furthest_step()
         if state == "neighbor":
-            for neighbor in node.neighbors:
+            for neighbor in node.acquaintances:
                 found = (yield node.fetch(neighbor)) if neighbor in self.observer.members else None
                 if found is not None:
                     model, step = found
@@ -328,6 +368,6 @@ class Lifecycle:
             if node.is_absent:
                 node.is_absent = False
                 if not node.is_locked:
-                    node.answer_waiting(node.chain)
+                    node.answer_waiting(node.origin())
 
         self.clock.call(self.clock.now, let_in, DEADLINE)

@@ -15,7 +15,7 @@ Behind the words stand the two planes. The clock decides when each event happens
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -73,8 +73,9 @@ class Node(Calculator):
     Attributes:
         id: the node's number, from 0.
         num_nodes: n.
-        neighbors: whose messages it receives, sorted; never itself.
+        neighbors: whose messages it receives, sorted; never itself. With `listeners` and all weights, of this step.
         listeners: to whom it sends, sorted.
+        acquaintances: its neighbors of all steps, where they change.
         may_ask: the neighbors that it may `ask`, such that nodes never wait for one another in a circle.
         vector_bits, number_bits: what a model, and one number, take on the wire in full precision.
         self_weight, weights: its row of the mixing matrix: of itself, and of each neighbor in their order.
@@ -104,6 +105,7 @@ class Node(Calculator):
     ) -> None:
         super().__init__(*machine)
         self.num_nodes = surroundings.num_nodes
+        self.acquaintances = surroundings.acquaintances
         self.may_ask = surroundings.may_ask
         self.rho = surroundings.rho
         self._branch = surroundings.branch
@@ -182,12 +184,27 @@ class Node(Calculator):
         Returns:
             An event to yield: its compute time is over. Its `value` is the gradient, a ``[D]`` vector.
         """
-        start = max(self.clock._now, self.busy_until)
+        start, busy_until = self.clock._now, self.busy_until
+        if busy_until > start:  # noqa: PLR1730 - a call of max() takes longer
+            start = busy_until
         seconds = next(self._compute_times)
         end = self.busy_until = start + seconds
         self.busy_s += seconds
         self.gradients += 1
         return ComputeEvent(self, start, end, self._recorder.gradient(x))
+
+    @property
+    def num_mini_batches(self) -> int:
+        """Into how many fixed mini-batches its examples are cut (see `take`): as many on all nodes, an even number, or 0."""
+        return len(self._recorder.fixed)
+
+    def take(self, order: Iterable[int]) -> None:
+        """The next gradients are those of fixed mini-batches; only after them come again those that the scenario says.
+
+        Args:
+            order: numbers below `num_mini_batches`.
+        """
+        self._recorder.take(order)
 
     def exchange(self, payload: Any, tag: Hashable) -> Receipt:
         """Sends the payload to all listeners and collects what the neighbors sent under the same tag.

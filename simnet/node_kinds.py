@@ -1,4 +1,4 @@
-"""Other kinds of nodes: whose speed varies, who spend time on compressing and mixing, who are watched, who have no values.
+"""Other kinds of nodes: whose neighbors or speed vary, who take time to mix, are watched, have no values; the server.
 
 Chosen when a run is assembled, so that all other runs pay nothing for them.
 """
@@ -6,26 +6,33 @@ Chosen when a run is assembled, so that all other runs pay nothing for them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from math import inf
 from typing import Any
 
 from simnet.clock import ComputeEvent
+from simnet.clock.causes import Work
 from simnet.clock.events import Message, Receipt
 from simnet.clock.links import Link
 from simnet.clock.pace import UnevenTimes
 from simnet.errors import AlgorithmError
 from simnet.node import Node
+from simnet.node_values import Calculator
 from simnet.scenario import Compute, PerNumber
-from simnet.values import Kernel, Row, Scalar, Vector
+from simnet.surroundings import Place
+from simnet.values import Kernel, Recorder, Row, Scalar, Vector
 
 
-def node_maker(kind: type[Node], spec: Compute) -> Callable[..., Node]:
-    """What makes the nodes of a run: the plain kind, or one that can do what the scenario's `compute` asks for.
+def node_maker(
+    kind: type[Node], spec: Compute, places: Callable[[int], Sequence[Place]] | None = None
+) -> Callable[..., Node]:
+    """What makes the nodes of a run: the plain kind, or one that can do what the scenario asks for.
 
     Args:
         kind: `Node`, or a subclass of it.
         spec: the scenario's `compute`.
+        places: of all nodes in each step; None where neighbors never change.
 
     Returns:
         A function with the arguments of `Node`.
@@ -35,14 +42,43 @@ def node_maker(kind: type[Node], spec: Compute) -> Callable[..., Node]:
         True
     """
     mixins: list[type[Node]] = []
+    more: dict[str, Any] = {}
     if spec.per_number is not None and (spec.per_number.compress or spec.per_number.mix):
         mixins.append(ChargedNode)
+        more["costs"] = spec.per_number
+    if places is not None:
+        mixins.append(MovingNode)
+        more["places"] = places
     if spec.is_uneven:
         mixins.append(UnevenNode)
     made = type(kind.__name__, (*mixins, kind), {}) if mixins else kind
-    if ChargedNode in mixins:
-        return lambda *machine, **arguments: made(*machine, costs=spec.per_number, **arguments)
-    return made
+    return partial(made, **more) if more else made
+
+
+class MovingNode(Node):
+    """A node whose neighbors change with the step: at the start of each it moves to its place of that step.
+
+    Args:
+        machine: as of `Node`.
+        places: of all nodes in each step.
+        arguments: as of `Node`.
+    """
+
+    def __init__(self, *machine: Any, places: Callable[[int], Sequence[Place]], **arguments: Any) -> None:
+        super().__init__(*machine, **arguments)
+        self._places = places
+
+    def steps(self) -> Iterator[int]:
+        """As of any node; all that it says in a step it says to the neighbors of that step."""
+        for step in super().steps():
+            self._move_to(self._places(step)[self.id])
+            yield step
+
+    def collect_newest(self) -> Receipt:
+        """As of any machine, of those that are neighbors in this step."""
+        receipt = Receipt(self.clock, "newest", (), {})
+        receipt.complete({j: self.newest[j] for j in self.neighbors if j in self.newest})
+        return receipt
 
 
 class UnevenNode(Node):
@@ -82,7 +118,7 @@ class Departures:
         if self.ready_at < self.clock.now:  # if it is ready only now, others may leave at this moment, in their order
             self.network.transmit(link, message)
             return
-        message.origin = message.origin[0], self.ready_at
+        message.origin = Work(message.sender, message.origin, self.ready_at)
         self.clock.call(self.ready_at, lambda _: self.network.transmit(link, message), link.priority)
 
 
@@ -147,6 +183,31 @@ class ChargedNode(Node):
         """As of any node; a cost for each number of the result."""
         self.charge(self._compress_s)
         return super().apply(kernel, *vectors, constants=constants)
+
+
+class Server(Calculator):
+    """A machine beyond the nodes, without data and model, that may compute with what it receives.
+
+    Args:
+        *machine: see `Machine`.
+        recorder: writes down what it computes.
+    """
+
+    def __init__(self, *machine: Any, recorder: Recorder) -> None:
+        super().__init__(*machine)
+        self._recorder = recorder
+
+    def numbers(self, scalars: Sequence[Scalar]) -> list[float]:
+        """Deferred numbers as floats, for decisions that depend on the data; it makes the executor run.
+
+        Args:
+            scalars: what `measure` gave.
+
+        Returns:
+            The floats, zeros where values are switched off.
+        """
+        self._recorder.executor.compute(scalars)  # all of them in one go
+        return [self._recorder.number(scalar) for scalar in scalars]
 
 
 class WatchedGradient(ComputeEvent):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from math import ceil, inf
 
 from simnet.clock import Machine
@@ -150,6 +151,7 @@ class Observer:
         self.counters: Counter[str] = Counter()
         self.snapshots: dict[int, Snapshot] = {}
         self.latest = Snapshot(0)
+        self.next_due = 1
         self.waiting: list[Snapshot] = []
         self.extra_machines: list[Machine] = []
         self.evaluated_step: float = 0
@@ -162,6 +164,7 @@ class Observer:
         """
         self.nodes = nodes
         self.latest = self._snapshot_now(0)
+        self._look_ahead()
         self._end_if(not self.evaluate(self.latest))
 
     def wants_step(self, node: Node) -> bool:
@@ -189,8 +192,10 @@ class Observer:
             step, rest = divmod(self.total_steps, len(self.nodes))
             if not rest and self._is_due(step):
                 self._reach(self._snapshot_now(step))
-        elif node.step > self.latest.step and (self.sees_all or self._is_due(node.step)):  # who returns may be far behind
-            snapshot = self.snapshots.get(node.step) or self._begin_snapshot(node.step)
+            return
+        step = node.step
+        if step >= self.next_due and (self.sees_all or self._is_due(step)):  # who returns may be far behind
+            snapshot = self.snapshots.get(step) or self._begin_snapshot(step)
             snapshot.add(node)
             if self._is_complete(snapshot, node):
                 self._finish(snapshot)
@@ -228,6 +233,11 @@ class Observer:
         snapshot.bits_sent += sum(machine.bits_sent for machine in self.extra_machines)
         self._reach(snapshot)
 
+    def _look_ahead(self) -> None:
+        """Finds the first step after the latest snapshot that has to be looked at."""
+        steps = count(int(self.latest.step) + 1)
+        self.next_due = next(step for step in steps if self.sees_all or self._is_due(step) or step > self.last_step)
+
     def _snapshot_now(self, step: float) -> Snapshot:
         snapshot = Snapshot(step)
         for node in self.nodes:
@@ -237,6 +247,7 @@ class Observer:
 
     def _reach(self, snapshot: Snapshot) -> None:
         self.latest = snapshot
+        self._look_ahead()
         step = int(snapshot.step)
         is_last = step == self.last_step
         if is_last or not step % self.evaluate_every:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -268,3 +269,22 @@ def _without_labels(line: ErrorDetails, given: Any) -> Location:
             continue
         kept.append(key)
     return tuple(kept) or line["loc"][:1]
+
+
+def question_of(text: str) -> str:
+    r"""The question that a scenario file asks: its first comment line, if that stands before anything else.
+
+    Args:
+        text: of the file.
+
+    Returns:
+        The line without its sign; empty if there is none. What tells an editor the schema is no question.
+
+    Example:
+        >>> question_of("# Who is first?\n#\n# Nobody.\nnodes: 4"), question_of("nodes: 4 # four")
+        ('Who is first?', '')
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    head = takewhile(lambda line: line.startswith("#"), filter(None, lines))
+    comments = (line.lstrip("# ") for line in head)
+    return next((comment for comment in comments if comment and not comment.startswith("yaml-language-server:")), "")

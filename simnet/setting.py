@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
 import networkx as nx
+import numpy as np
 import torch
 
 from simnet.algorithms import Entry
-from simnet.checks import check_algorithm, check_compute, check_machines, takes_time
+from simnet.checks import check_algorithm, check_checkpoints, check_compute, check_graphs, check_machines, takes_time
 from simnet.clock import compute_times
 from simnet.clock.compute import mean_recorded_time
 from simnet.clock.outages import Outages
@@ -22,19 +23,24 @@ from simnet.gradient_cost import GradientCost, counted, devices_of
 from simnet.graph import (
     Branch,
     Graph,
+    GraphSequence,
     Spectrum,
     Weights,
     build_mixing,
+    build_sequence,
     build_topology,
+    has_own_weights,
     read_matrix,
     spanning_tree,
     spectral_gap,
     topology_of,
+    with_mixing,
 )
+from simnet.places import asking_order, places_in, places_over_time
 from simnet.problems import Problem, build_problem
+from simnet.scenario import AlgorithmEntry, Scenario, TimesFile
 from simnet.scenario import Compute as ComputeSpec
 from simnet.scenario import Network as NetworkSpec
-from simnet.scenario import Scenario, TimesFile
 from simnet.surroundings import Place, Surroundings
 
 
@@ -46,10 +52,11 @@ class Setting:
         scenario: what is asked.
         seed: of every stream.
         device: where the values are computed.
-        graph: who sends to whom.
-        weights: the mixing matrix W, ``[n, n]``.
+        graph: who sends to whom; in some step, if that changes.
+        weights: the mixing matrix W, ``[n, n]``; of the first step, if it changes.
         spectrum: its spectral gap.
         problem: losses and data.
+        sequence: the mixing matrix of each step; None where it is always the same.
     """
 
     scenario: Scenario
@@ -59,6 +66,7 @@ class Setting:
     weights: Weights
     spectrum: Spectrum
     problem: Problem
+    sequence: GraphSequence | None = None
 
     @property
     def num_nodes(self) -> int:
@@ -153,8 +161,13 @@ class Setting:
 
     @cached_property
     def places(self) -> list[Place]:
-        """For each node its neighbors and their weights."""
-        return places_in(self.graph, self.weights)
+        """For each node its neighbors and their weights; those of the first step, if they change."""
+        return places_in(self.weights)
+
+    @cached_property
+    def places_over_time(self) -> Callable[[int], list[Place]] | None:
+        """The places in each step; None where they are always the same."""
+        return None if self.sequence is None else places_over_time(self.sequence)
 
     @cached_property
     def may_ask(self) -> list[tuple[int, ...]]:
@@ -166,6 +179,17 @@ class Setting:
         """The shapes of the model's tensors, in the order in which they lie in a flat vector."""
         flat_D = torch.empty(self.problem.num_parameters, dtype=self.problem.dtype, device=self.problem.device)
         return tuple(tuple(tensor.shape) for tensor in self.problem.state_dict(flat_D).values())
+
+    def acquaintances(self, node: int) -> tuple[int, ...]:
+        """Whose messages a node receives in some step.
+
+        Args:
+            node: its number.
+
+        Returns:
+            Their numbers, sorted.
+        """
+        return tuple(sorted(self.graph.predecessors(node) if isinstance(self.graph, nx.DiGraph) else self.graph[node]))
 
     @cached_property
     def branches(self) -> list[Branch]:
@@ -186,6 +210,7 @@ class Setting:
         return Surroundings(
             num_nodes=self.num_nodes,
             place=self.places[node],
+            acquaintances=self.acquaintances(node),
             may_ask=self.may_ask[node],
             wait=wait,
             mini_batch=self.problem.mini_batch(node),
@@ -196,69 +221,6 @@ class Setting:
             starts_alike=self.starts_alike,
             branch=self.branches[node] if uses_tree else None,
         )
-
-
-def asking_order(graph: Graph) -> list[tuple[int, ...]]:
-    """Whom each node may ask, so that every edge is asked from one end and nobody waits in a circle.
-
-    In a bipartite graph the larger side asks the other one; in any other the smaller node of an edge asks the larger.
-
-    Args:
-        graph: the topology; the direction of its edges plays no role.
-
-    Returns:
-        For each node the sorted tuple of neighbors that it may ask.
-
-    Example:
-        >>> asking_order(nx.cycle_graph(4)), asking_order(nx.cycle_graph(3))
-        ([(1, 3), (), (1, 3), ()], [(1, 2), (2,), ()])
-    """
-    graph = graph.to_undirected()
-    if nx.is_bipartite(graph):
-        color = nx.bipartite.color(graph)
-        ones = sum(color.values())
-        active = color[0] if 2 * ones == len(graph) else int(2 * ones > len(graph))
-        return [tuple(sorted(graph[i])) if color[i] == active else () for i in range(len(graph))]
-    return [tuple(j for j in sorted(graph[i]) if j > i) for i in range(len(graph))]
-
-
-def places_in(graph: Graph, weights: Weights) -> list[Place]:
-    """For each node whom it hears and whom it tells, and with which weights.
-
-    Args:
-        graph: who sends to whom.
-        weights: the mixing matrix W, ``[n, n]``.
-
-    Returns:
-        n places.
-
-    Example:
-        >>> places_in(nx.path_graph(2), read_matrix([[0.75, 0.25], [0.25, 0.75]], 2))[0]
-        Place(neighbors=(1,), listeners=(1,), self_weight=0.75, weights=(0.25,), listener_weights=(0.25,))
-    """
-    rows, columns = weights.tocsr(), weights.tocsc()
-    places = []
-    for i in range(len(graph)):
-        heard, told = stored(rows, i), stored(columns, i)
-        neighbors = tuple(sorted(graph.predecessors(i) if isinstance(graph, nx.DiGraph) else graph.neighbors(i)))
-        listeners = tuple(sorted(graph.successors(i))) if isinstance(graph, nx.DiGraph) else neighbors
-        shares = tuple([told.get(j, 0.0) for j in listeners])
-        places.append(Place(neighbors, listeners, heard.get(i, 0.0), tuple([heard.get(j, 0.0) for j in neighbors]), shares))
-    return places
-
-
-def stored(lines: Any, i: int) -> dict[int, float]:
-    """One line of a sparse matrix: a row of a CSR matrix, a column of a CSC matrix.
-
-    Args:
-        lines: the matrix.
-        i: which line.
-
-    Returns:
-        Index -> entry.
-    """
-    first, last = lines.indptr[i : i + 2]
-    return dict(zip(lines.indices[first:last].tolist(), lines.data[first:last].tolist(), strict=True))
 
 
 def build_setting(scenario: Scenario, seed: int, device: torch.device, entries: list[Entry]) -> Setting:
@@ -277,58 +239,96 @@ def build_setting(scenario: Scenario, seed: int, device: torch.device, entries: 
         ScenarioError: with everything that is impossible, at once.
     """
     complaints = Complaints(scenario)
-    found: dict[str, object] = {}
-    with complaints.about("mixing"):
-        if scenario.topology is None and scenario.nodes > 1:
-            found["graph"] = topology_of(read_matrix(scenario.mixing.matrix, scenario.nodes, scenario.base))
-    with complaints.about("topology"):
-        if scenario.nodes == 1:
-            found["graph"] = nx.empty_graph(1)
-        elif scenario.topology is not None:
-            found["graph"] = build_topology(scenario.topology, scenario.nodes, seed, scenario.base)
-    if "graph" in found:
-        with complaints.about("mixing"):
-            found["weights"] = build_mixing(scenario.mixing, found["graph"], scenario.base)  # type: ignore[arg-type]
+    found: dict[str, Any] = {}
     with complaints.about("problem"):
         dtype = {"float32": torch.float32, "float64": torch.float64}[scenario.dtype]
         found["problem"] = build_problem(scenario.problem, scenario.nodes, seed, dtype, device, scenario.base)
-    spectrum = Spectrum(None, None, "")
-    if "weights" in found:
-        spectrum = spectral_gap(found["weights"], topology=scenario.topology, mixing=scenario.mixing)  # type: ignore[arg-type]
-    check_times(scenario, seed, entries, found.get("weights"), spectrum.rho, complaints)  # type: ignore[arg-type]
+    found |= build_graphs(scenario, seed, found.get("problem"), complaints)
+    spectrum = found.setdefault("spectrum", Spectrum(None, None, ""))
+    check_times(scenario, seed, entries, spectrum.rho, complaints)
+    for complain, named, entry in listed(scenario, entries, complaints):
+        check_graphs(scenario, named, entry, found.get("weights"), found.get("sequence"), complain)
     complaints.raise_if_any()
-    setting = Setting(scenario, seed, device, spectrum=spectrum, **found)  # type: ignore[arg-type]
+    setting = Setting(scenario, seed, device, **found)
     with complaints.about("init"):
         _ = setting.initial_models
     complaints.raise_if_any()
     return setting
 
 
-def check_times(
-    scenario: Scenario,
-    seed: int,
-    entries: list[Entry],
-    weights: Weights | None,
-    rho: float | None,
-    complaints: Complaints,
-) -> None:
+def build_graphs(scenario: Scenario, seed: int, problem: Problem | None, complaints: Complaints) -> dict[str, Any]:
+    """Builds topology and mixing matrix.
+
+    Args:
+        scenario: what is asked.
+        seed: one of its seeds.
+        problem: says how long an epoch is; None if it could not be built.
+        complaints: gets what is wrong.
+
+    Returns:
+        ``graph``, ``weights``, ``spectrum`` and ``sequence`` of a `Setting`, as far as they could be built.
+    """
+    spec, n, mixing = scenario.topology, scenario.nodes, scenario.mixing
+    found: dict[str, Any] = {}
+    if spec is not None and n > 1 and has_own_weights(spec):
+        epoch = 1.0 if problem is None else float(np.mean([problem.epoch_length(i) for i in range(n)]))
+        with complaints.about("topology"):
+            graphs = build_sequence(spec, n, seed, scenario.base, epoch)
+            with complaints.about("mixing"):
+                graphs = with_mixing(graphs, mixing, spec.kind, scenario.base)
+                found = {"graph": graphs.graph, "weights": graphs.at(0), "spectrum": graphs.spectrum()}
+                if graphs.num_phases != 1:
+                    found["sequence"] = graphs
+        return found
+    with complaints.about("mixing"):
+        if spec is None and n > 1:
+            found["graph"] = topology_of(read_matrix(mixing.matrix, n, scenario.base))
+    with complaints.about("topology"):
+        if n == 1:
+            found["graph"] = nx.empty_graph(1)
+        elif spec is not None:
+            found["graph"] = build_topology(spec, n, seed, scenario.base)
+    if "graph" in found:
+        with complaints.about("mixing"):
+            found["weights"] = build_mixing(mixing, found["graph"], scenario.base)
+            found["spectrum"] = spectral_gap(found["weights"], topology=spec, mixing=mixing)
+    return found
+
+
+def check_times(scenario: Scenario, seed: int, entries: list[Entry], rho: float | None, complaints: Complaints) -> None:
     """Checks all that depends on how long things take, and on what fails.
 
     Args:
         scenario: what is asked.
         seed: one of its seeds.
         entries: the table's row of each algorithm of the scenario, in its order.
-        weights: the mixing matrix; None if it could not be built.
         rho: ``||W - J||_2``; None if it was not computed.
         complaints: gets what is wrong.
     """
+    check_checkpoints(scenario, complaints)
     check_machines(scenario, seed, entries, complaints)
     check_compute(scenario, seed, complaints)
     if scenario.run.steps is None and scenario.run.epochs is None and not takes_time(scenario):
         complaints.add("run", "only simulated_time, but gradients take no time; give compute.time, steps or epochs")
+    for complain, named, entry in listed(scenario, entries, complaints):
+        check_algorithm(scenario, named, entry, rho, complain)
+
+
+def listed(
+    scenario: Scenario, entries: list[Entry], complaints: Complaints
+) -> Iterator[tuple[Callable[[str], None], AlgorithmEntry, Entry]]:
+    """The scenario's algorithms, and how to complain about each.
+
+    Args:
+        scenario: what is asked.
+        entries: the table's row of each algorithm of the scenario, in its order.
+        complaints: gets what is wrong.
+
+    Yields:
+        A function that is called with a complaint, the scenario's entry, the table's row.
+    """
     for index, (named, entry) in enumerate(zip(scenario.algorithms, entries, strict=True)):
-        complain = partial(complaints.add, f"algorithms.{index}")
-        check_algorithm(scenario, named, entry, weights, rho, complain)
+        yield partial(complaints.add, f"algorithms.{index}"), named, entry
 
 
 def with_times(setting: Setting, scenario: Scenario, entries: list[Entry]) -> Setting:
@@ -346,6 +346,6 @@ def with_times(setting: Setting, scenario: Scenario, entries: list[Entry]) -> Se
         ScenarioError: with everything that is impossible, at once.
     """
     complaints = Complaints(scenario)
-    check_times(scenario, setting.seed, entries, setting.weights, setting.spectrum.rho, complaints)
+    check_times(scenario, setting.seed, entries, setting.spectrum.rho, complaints)
     complaints.raise_if_any()
     return replace(setting, scenario=scenario)

@@ -32,7 +32,8 @@ class Surroundings:
 
     Args:
         num_nodes: n.
-        place: its neighbors.
+        place: its neighbors; those of the first step, if they change.
+        acquaintances: its neighbors of all steps, sorted.
         may_ask: the neighbors that it may ask without a circle of nodes that wait for one another.
         wait: the waiting rule: ``"all"``, ``"none"``, or a deadline in seconds.
         mini_batch: samples in one of its mini-batches, and outputs for each; 0 outputs where the loss is not theirs alone.
@@ -46,6 +47,7 @@ class Surroundings:
 
     num_nodes: int
     place: Place
+    acquaintances: tuple[int, ...]
     may_ask: tuple[int, ...]
     wait: str | float
     mini_batch: tuple[int, int]

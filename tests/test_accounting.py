@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simnet.accounting import largest
+from simnet.clock import Message
+from simnet.clock.causes import Work
 from tests.clock.building import prepared, scenario
 
 NETWORK = {"latency": "1 s", "bandwidth": "32 bit/s"}  # the one number takes a second, and one more on the way
@@ -80,8 +82,34 @@ def test_the_path_is_as_long_as_the_run_and_no_node_is_busy_twice(
     assert path["time_s"] == pytest.approx(end)
     assert path["computing"] + path["on_links"] == pytest.approx(1.0)
     for node, computing, waiting in zip(run.nodes, nodes["computing_s"], nodes["waiting_s"], strict=True):
-        accounted = end if node.awaited() else max(node.chain[2], min(node.busy_until, end))
+        accounted = end if node.awaited() else max(node.chain.until, min(node.busy_until, end))
         assert computing + waiting == pytest.approx(accounted)
+
+
+def length_of(chain: Any) -> int:
+    length = 0
+    while isinstance(chain, Work | Message):
+        chain, length = chain.origin, length + 1
+    return length
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda algorithm: "-".join(map(str, algorithm.values())))
+def test_what_lies_far_back_is_added_up_and_nothing_changes(algorithm: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    network = {"latency": {"exponential": {"mean": "1 s"}}, "bandwidth": "40 bit/s"}
+    source = scenario(5, algorithm, 300, network=network, compute={"time": "1 s", "jitter": {"lognormal": 0.5}})
+    whole = prepared(source)
+    summary = whole.execute().summary
+    monkeypatch.setattr("simnet.clock.clock.BLOCK", 64)
+    tidied = prepared(source)
+    same = tidied.execute().summary
+    assert (same["nodes"], same["critical_path"]) == (summary["nodes"], summary["critical_path"])
+    assert max(length_of(node.chain) for node in tidied.nodes) <= 128 < max(length_of(node.chain) for node in whole.nodes)
+
+
+def test_one_computation_after_the_other_is_one_cause() -> None:
+    run = prepared(scenario(2, steps=50, compute={"time": "1 s"}, network={"latency": "10 ms"}))
+    run.execute()
+    assert max(length_of(node.chain) for node in run.nodes) <= 2
 
 
 def test_only_the_largest_shares_are_named() -> None:

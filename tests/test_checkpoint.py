@@ -63,7 +63,7 @@ def test_every_algorithm_goes_on_from_every_checkpoint(case: Case, tmp_path: Pat
     record, kept = states(plan, tmp_path, monkeypatch)
     assert record.status == "done", record.message
     assert [state.step for state in kept] == [3, 6, 9, 12]
-    for state in kept:
+    for state in kept if case.is_default else kept[1::2]:
         assert same(told(execute(plan, Keeper(tmp_path / "again.npz", 3, state))), told(record)), state.step
 
 

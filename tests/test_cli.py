@@ -54,7 +54,7 @@ class FakePlan:
             algorithms=[SimpleNamespace(label=label) for label in LABELS],
             run=SimpleNamespace(steps=20, epochs=None, simulated_time=60.0),
         )
-        self.setting = SimpleNamespace(graph=nx.cycle_graph(4), gradient_cost=None)
+        self.setting = SimpleNamespace(graph=nx.cycle_graph(4), sequence=None, gradient_cost=None)
         self.node_memory = {"dpsgd": SimpleNamespace(bits=8e6), "detag": SimpleNamespace(bits=2e7)}
 
     def estimate(self) -> SimpleNamespace:

@@ -131,8 +131,8 @@ FAULTS_OF_ROW: dict[str, list[dict[str, Any]]] = {
 TOLERANT: dict[str, dict[str, Any]] = {"moniqua": {"theta": 50.0}}
 """Parameters under which a fault changes nothing but what it is about."""
 
-SELDOM = {"defacto", "relaysgd"}
-"""Who does not send over every link in every step: along a tree, or now and then."""
+SELDOM = {"defacto", "relaysgd", "ada", "matcha", "fedavg", "feddkd"}
+"""Who does not send over every link in every step: along a tree, to a server, or over the links of a graph of its own."""
 
 RULES: dict[str, Any] = {"all": "all", "none": "none", "deadline": {"deadline": "1500 ms"}}
 

@@ -18,7 +18,7 @@ MAX_LINES = 400
 # From top to bottom; a part may import parts of its own line and of all lines below it.
 LAYERS = [
     {"__init__", "__main__"},
-    {"cli"},
+    {"cli", "plugin"},
     {"report"},
     {"experiment"},
     {"simulation"},
@@ -27,7 +27,7 @@ LAYERS = [
     {"membership"},
     {"account"},
     {"evaluation", "accounting", "insight", "checkpoint"},
-    {"setting", "checks", "complaints", "gradient_cost"},
+    {"setting", "places", "checks", "complaints", "gradient_cost"},
     {"algorithms"},
     {"node", "node_kinds", "node_values", "observer"},
     {"clock", "surroundings"},

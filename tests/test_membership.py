@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from heapq import merge
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +12,12 @@ import pytest
 
 import simnet
 from simnet.clock import Clock, Machine, Network
+from simnet.clock.outages import random_spells
 from simnet.clock.parameters import LinkParameters
+from simnet.errors import ScenarioError
 from simnet.execution import Run
 from simnet.scenario import Network as NetworkSpec
+from simnet.scenario.schema_faults import spells_in_one
 from tests.clock.building import prepared, scenario
 
 NETWORK = {"latency": "100 ms"}
@@ -95,3 +101,55 @@ def test_a_deadline_of_a_former_life_does_nothing() -> None:
     assert clock.now == 2.0
     assert not before.processed
     assert machine.waiting == {"tag": after}
+
+
+def random(up: str, down: str, state: str = "kept", **facts: Any) -> dict[str, Any]:
+    return {"kind": "random_crashes", "up": up, "down": down, "state": state, **facts}
+
+
+DEADLINE = {"wait": {"deadline": "1500 ms"}}
+OUTAGES = {"kind": "random_outages", "up": "5 ms", "down": "1 s"}
+
+
+LEAVE = {"kind": "leave", "nodes": [0], "at": "1 s"}
+
+
+@pytest.mark.parametrize(
+    ("faults", "facts", "told"),
+    [
+        ([random("10 ms", "10 ms")], {}, "a gradient that it has not finished in 10000 attempts"),
+        ([random("10 ms", "10 ms", nodes=[1])], {"run": DEADLINE}, "^node 1 in step 0 .* a gradient that it has not finished"),
+        ([random("10 ms", "10 ms", "start")], {"algorithm": "adpsgd"}, "nodes have returned 10000 times, and none has"),
+        ([random("1 ms", "1000 s")], {}, "a fault has cut 0 -> 1, 1 -> 0 for good"),
+        ([OUTAGES], {}, r"a fault has cut .* for good; faults.0 \(random_outages\) lets everything be up for 0.005 s"),
+        ([LEAVE, crash(1, "2 s")], {"run": DEADLINE}, "all nodes have ended .* 0 away for good; faults.1 .* 1 away for good"),
+    ],
+)
+def test_a_run_that_faults_keep_from_going_on_ends_and_names_them(faults: list[Any], facts: dict[str, Any], told: str) -> None:
+    record = run(*faults, **facts).execute()
+    assert record.status == "stalled"
+    assert re.search(told, record.message), record.message
+    assert "faults.0" in record.message
+
+
+def test_random_faults_that_overlap_for_ever_are_refused() -> None:
+    often = random("1 ms", "10 s")
+    links = [{**OUTAGES, "down": "1000 s", "links": pairs} for pairs in ([[0, 1]], [[1, 0]])]
+    with pytest.raises(ScenarioError, match=r"faults\.1: .* here and in faults.0 would practically never be up"):
+        run(often, {**often, "nodes": [1]})
+    with pytest.raises(ScenarioError, match=r"faults\.2: .* here and in faults.1 would practically never be up"):
+        run(often, *links)
+    run({**often, "nodes": [0]}, {**often, "nodes": [1]})  # different nodes
+    run(random("1 s", "9 s"), random("1 s", "9 s"))  # one spell in ten
+
+
+@pytest.mark.parametrize("means", [[(1.0, 2.0), (1.0, 2.0)], [(2.0, 1.0), (1.0, 3.0), (4.0, 4.0)]])
+def test_so_many_spells_overlap_on_average(means: list[tuple[float, float]]) -> None:
+    sources = [random_spells(up, down, "kept", 1, i) for i, (up, down) in enumerate(means)]
+    spells, whole = 0, 0
+    end = 0.0
+    for spell in takewhile(lambda spell: spell.start < 40_000, merge(*sources)):
+        spells += 1
+        whole += spell.start > end
+        end = max(end, spell.end)
+    assert spells / whole == pytest.approx(spells_in_one(means), rel=0.05)

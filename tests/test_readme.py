@@ -76,7 +76,8 @@ def test_without_damping_the_algorithm_of_contributing_is_dpsgd(tmp_path: Path) 
 
 
 def test_there_are_commands_to_try() -> None:
-    assert {words[0] for words in commands("simnet")} == {"run", "validate", "list", "plot", "trace", "schema"}
+    words = {"run", "validate", "list", "plot", "report", "compare", "trace", "test", "sweep", "schema"}
+    assert {found[0] for found in commands("simnet")} == words
 
 
 @pytest.mark.parametrize("words", commands("simnet"), ids=" ".join)

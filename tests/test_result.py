@@ -172,7 +172,6 @@ def test_a_notebook_shows_the_summary() -> None:
     html = make_result(make_record("<b>"))._repr_html_()
     assert "&lt;b&gt;" in html
     assert "<b>" not in html
-    assert "targets.accuracy.time_s" in html
     assert repr(make_result(complete=False, planned=4)) == "<simnet.Result tiny: a (seed 1) (1 of 4 runs)>"
 
 

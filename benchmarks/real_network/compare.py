@@ -26,6 +26,9 @@ from real_network.patterns import PATTERNS, Transfer
 TCP: dict[str, Any] = {"overhead": 1514 / 1448, "acknowledgements": 66 / (2 * 1514), "in_order": True}
 """Ethernet frames of 1514 bytes carry 1448; every second one is acknowledged by 66 bytes."""
 
+YOUNG = {"acknowledgements": 66 / 1514}
+"""Just opened, a connection acknowledges every frame."""
+
 START_UP: dict[str, Any] = {
     "warm": None,
     "fresh": {"idle": "1000 s"},
@@ -40,7 +43,8 @@ GLOO_SEGMENT = 1 << 20
 
 def protocol(program: str, state: str) -> dict[str, Any]:
     """The options of the network model for a program, and a state of its connections."""
-    return {**TCP, "start_up": START_UP[state], "rendezvous": program == "gloo"}
+    young = YOUNG if state in {"fresh", "connect"} else {}
+    return {**TCP, **young, "start_up": START_UP[state], "rendezvous": program == "gloo"}
 
 
 def simulated(case: Case, options: dict[str, Any] | None, sharing: str = "fair") -> float:

@@ -15,12 +15,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from simnet.clock import Machine, Program
+from simnet.clock import Program
 from simnet.errors import ParameterError
+from simnet.node_kinds import Server
 from simnet.scenario import parameters_model
 
 Algorithm = Callable[..., Program]
-ServerProgram = Callable[[Machine, Callable[..., int]], Program]
+ServerProgram = Callable[[Server, Callable[..., int]], Program]
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,14 @@ class Entry:
         message: what one node sends in one step.
         tolerates: the waiting rules under which its exchanges work: ``all``, ``none``, ``deadline``; empty if it has none.
         asynchronous: whether nodes never wait for a round, so that the budget is n * steps in total.
-        sums: which sums of the mixing matrix have to be one: of ``rows and columns``, of ``columns``, or ``any``.
+        sums: which sums of the mixing matrix have to be one: of ``rows and columns``, of ``columns``, or ``any``; ``shares``:
+            of columns, and no weight is negative, none of a node's own zero.
         lowest_eigenvalue: what all eigenvalues of a symmetric mixing matrix have to exceed, if it diverges otherwise.
         overlap: the time of a step where each gradient takes c and each exchange T, as an expression such as
             ``max(c, T)``; it may use the parameters, n, log2, degree and outputs. Where it depends on the value of one
             parameter, a mapping from ``key=value``.
         fixed_topology: why its neighbors have to be the same in every step; empty if they may change.
+        topologies: the only kinds of topologies that it is for; empty: all.
         recalled: what of it is written from memory, since the paper's text could not be read; empty if nothing is.
         uses_topology: whether the topology and the mixing matrix matter to it at all.
         linearizes: whether it needs a loss that is a function of the model's outputs alone (see `Node.mini_batch`).
@@ -56,10 +59,11 @@ class Entry:
     message: str
     tolerates: tuple[str, ...] = ("all",)
     asynchronous: bool = False
-    sums: Literal["rows and columns", "columns", "any"] = "rows and columns"
+    sums: Literal["rows and columns", "columns", "shares", "any"] = "rows and columns"
     lowest_eigenvalue: float = -1.0
     overlap: str | Mapping[str, str] = "c + T"
     fixed_topology: str = ""
+    topologies: tuple[str, ...] = ()
     recalled: str = ""
     uses_topology: bool = True
     linearizes: bool = False

@@ -1,4 +1,4 @@
-"""The command line: ``simnet run | validate | list | plot | trace | schema``."""
+"""The command line: ``simnet run | validate | list | plot | report | compare | trace | sweep | test | schema``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: its words; by default those that the program was called with.
 
     Returns:
-        The exit status: 0 done, 2 a bad scenario, option or output, 3 diverged or stalled, 130 after Ctrl-C (143 after
-        SIGTERM).
+        The exit status: 0 done, 1 an expectation failed, 2 a bad scenario, option or output, 3 diverged or stalled, 130
+        after Ctrl-C (143 after SIGTERM).
 
     Example:
         >>> main(["run", "no-such-file.yaml", "--device", "abacus"])

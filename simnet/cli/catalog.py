@@ -21,6 +21,7 @@ from simnet.metrics import AXES, METRICS, Metric
 from simnet.part import members
 from simnet.scenario import PRESETS, Preset, Scenario
 from simnet.scenario.devices import DEVICES
+from simnet.sentences import question_of
 from simnet.units import format_rate, format_seconds
 
 Rows = list[tuple[str, ...]]
@@ -79,7 +80,7 @@ def mixing_rows() -> Rows:
 
     Example:
         >>> [name for name, _ in mixing_rows()]
-        ['metropolis', 'uniform', 'max_degree', 'best_constant', 'lazy']
+        ['metropolis', 'uniform', 'max_degree', 'best_constant', 'lazy', 'push']
     """
     return [(name, _first_line(rule)) for name, rule in MIXINGS.items()]
 
@@ -223,11 +224,9 @@ def _first_line(thing: object) -> str:
 
 def _question(path: Path) -> str:
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return question_of(path.read_text(encoding="utf-8", errors="replace")) or "-"
     except OSError:
         return "-"
-    first = next((line for line in lines if line.startswith("#")), "")
-    return first.lstrip("# ").strip() or "-"
 
 
 def _in(unit: str) -> str:
@@ -253,6 +252,7 @@ TOPICS: Mapping[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "problems": (_KINDS, part_rows("problem")),
     "models": (_KINDS, part_rows("problem", "model")),
     "partitions": (_KINDS, part_rows("problem", "partition")),
+    "orders": (_KINDS, part_rows("problem", "order")),
     "metrics": (("name", "what it is", "better"), metric_rows),
     "faults": (_KINDS, part_rows("faults")),
     "devices": (("name", "float32 peak", "memory", "what it is", "source"), device_rows),

@@ -15,13 +15,13 @@ from rich.text import Text
 from simnet import simulation
 from simnet.cli.terminal import Terminal
 from simnet.errors import OutputError
-from simnet.graph import Graph
 from simnet.metrics import find_axis
 from simnet.report import figures
 from simnet.report.curves import headline
 from simnet.report.style import count_text
 from simnet.result import Result
 from simnet.scenario.editor import json_schema
+from simnet.setting import Setting
 from simnet.units import format_seconds, format_size
 
 
@@ -69,7 +69,7 @@ def description(plan: simulation.Plan) -> list[tuple[str, str]]:
     cost = plan.setting.gradient_cost
     needs = {label: format_size(need.bits, 2) for label, need in plan.node_memory.items()}
     return [
-        ("network", f"{_plural(scenario.nodes, 'node')}, {_links(plan.setting.graph)}{_kind(scenario.topology)}"),
+        ("network", f"{_plural(scenario.nodes, 'node')}, {_links(plan.setting)}{_kind(scenario.topology)}"),
         ("algorithms", ", ".join(labels)),
         ("runs", f"{runs} ({_plural(len(labels), 'algorithm')}, {_plural(len(scenario.seeds), 'seed')})"),
         ("budget", " or ".join(budget)),
@@ -164,8 +164,10 @@ def schema(args: argparse.Namespace, terminal: Terminal) -> int:
     return 0
 
 
-def _links(graph: Graph) -> str:
-    return _plural(graph.number_of_edges() * (1 if graph.is_directed() else 2), "link")
+def _links(setting: Setting) -> str:
+    graph = setting.graph
+    most = _plural(graph.number_of_edges() * (1 if graph.is_directed() else 2), "link")
+    return most if setting.sequence is None else f"up to {most}"
 
 
 def _each(texts: dict[str, str]) -> str:

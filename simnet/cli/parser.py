@@ -8,7 +8,10 @@ from typing import NoReturn
 
 from simnet.cli.catalog import TOPICS, list_topic
 from simnet.cli.looking import plot, schema, validate
+from simnet.cli.reporting import compare, report
 from simnet.cli.running import run
+from simnet.cli.sweeping import listed, sweep
+from simnet.cli.testing import test
 from simnet.cli.tracing import trace
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -54,7 +57,11 @@ def parser() -> argparse.ArgumentParser:
     _add_validate(commands)
     _add_list(commands)
     _add_plot(commands)
+    _add_report(commands)
+    _add_compare(commands)
     _add_trace(commands)
+    _add_test(commands)
+    _add_sweep(commands)
     _add_schema(commands)
     return top
 
@@ -152,6 +159,23 @@ def _add_plot(commands: argparse._SubParsersAction[Parser]) -> None:
     command.set_defaults(command=plot)
 
 
+def _add_report(commands: argparse._SubParsersAction[Parser]) -> None:
+    example = "simnet report runs/quickstart --out quickstart.html"
+    command = _add(commands, "report", "write all of a result as one page for a browser, and as Markdown", example)
+    command.add_argument("directory", metavar="DIR", help="the folder of a result")
+    where = "FILE.html for the page alone, or a folder for page, Markdown, figures and tables (default: DIR/report)"
+    command.add_argument("--out", metavar="FILE_OR_DIR", help=where)
+    command.set_defaults(command=report)
+
+
+def _add_compare(commands: argparse._SubParsersAction[Parser]) -> None:
+    example = "simnet compare runs/quickstart runs/fast"
+    command = _add(commands, "compare", "show results side by side: what differs, and what came of it", example)
+    command.add_argument("first", metavar="DIR", help="the folder of a result, which the others are compared with")
+    command.add_argument("others", metavar="DIR", nargs="+", help="the folder of another result")
+    command.set_defaults(command=compare)
+
+
 def _add_trace(commands: argparse._SubParsersAction[Parser]) -> None:
     example = "simnet trace scenarios/quickstart.yaml --algorithm dpsgd --until 2s"
     command = _add(commands, "trace", "record who computes, waits and sends when, for Perfetto and as figures", example)
@@ -162,6 +186,34 @@ def _add_trace(commands: argparse._SubParsersAction[Parser]) -> None:
     command.add_argument("--from", dest="start", metavar="TIME", help="record from this simulated time on, such as '10 s'")
     command.add_argument("--until", metavar="TIME", help="record and run until this simulated time")
     command.set_defaults(command=trace)
+
+
+def _add_test(commands: argparse._SubParsersAction[Parser]) -> None:
+    example = "simnet test scenarios/quickstart.yaml"
+    command = _add(commands, "test", "run scenarios and say whether what they expect is so; exit status 1 if not", example)
+    command.add_argument("sources", metavar="FILE|FOLDER", nargs="+", help="a scenario, or all in a folder that have expect:")
+    command.add_argument("--update", action="store_true", help="record what each run gives now, for later comparison")
+    command.add_argument("--baselines", metavar="DIR", help="where that is kept (default: baselines beside each scenario)")
+    command.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: auto)")
+    command.add_argument("--quiet", action="store_true", help="say nothing but what fails")
+    command.set_defaults(command=test)
+
+
+def _add_sweep(commands: argparse._SubParsersAction[Parser]) -> None:
+    example = "simnet sweep scenarios/quickstart.yaml --grid network.latency='1 ms,10 ms,100 ms' --out runs/latencies"
+    command = _add(commands, "sweep", "run a scenario at many points, on all processors or a Dask cluster", example)
+    _add_scenario(command)
+    for name, text in (
+        ("grid", "a key and its values, all of which are combined with those of the others; repeatable"),
+        ("zip", "a key and its values, the first of which goes with the first of the others, and so on; repeatable"),
+    ):
+        command.add_argument(f"--{name}", metavar="KEY=V1,V2", action="append", type=listed, default=[], help=text)
+    command.add_argument("--out", metavar="DIR", help="where to write the tables, or to go on (default: runs/<name>-sweep)")
+    command.add_argument("--workers", type=_seed, metavar="N", help="processes; 0: this one alone (default: one per processor)")
+    command.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of this Dask scheduler instead")
+    command.add_argument("--retries", type=_seed, metavar="N", default=2, help="try a run that fails again (default: 2 times)")
+    command.add_argument("--quiet", action="store_true", help="say nothing but what goes wrong")
+    command.set_defaults(command=sweep)
 
 
 def _add_schema(commands: argparse._SubParsersAction[Parser]) -> None:

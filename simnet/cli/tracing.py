@@ -71,7 +71,8 @@ def traced(plan: simulation.Plan, label: str | None) -> simulation.Plan:
     ends = [end for end in (scenario.run.simulated_time, window.until) if end is not None]
     run = scenario.run.model_copy(update={"trace": window, "simulated_time": min(ends, default=None)})
     algorithms = tuple(scenario.algorithms[index] for index in chosen)
-    scenario = scenario.model_copy(update={"run": run, "algorithms": algorithms})
+    expect = scenario.expect if label is None else ()  # they may be about others
+    scenario = scenario.model_copy(update={"run": run, "algorithms": algorithms, "expect": expect})
     setting = replace(plan.setting, scenario=scenario)
     return replace(plan, scenario=scenario, entries=[plan.entries[index] for index in chosen], setting=setting)
 

@@ -8,58 +8,42 @@ forgotten at once, since nobody holds its chain any more.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-LONGEST = 32
-"""Links of a chain that are kept; of what lies before only the sums are."""
-
-Cause = tuple["Cause | CriticalPath | None", float, float, int, int, int]
-"""One link of a chain: what came before, since when and until when [s], from which machine, at which machine; its place.
-
-From i at i is a computation of machine i; from i at j is a message on its way. A plain tuple, since every waiting makes one.
-"""
-
-Origin = tuple[Cause, float]
-"""What a message takes along: its sender's chain, and when it was sent [s]."""
+from typing import Protocol
 
 
-def beginning(machine: int) -> Cause:
-    """The chain of a machine to which nothing has happened yet.
+class Cause(Protocol):
+    """One link of a chain: a message on its way, or a machine that computes.
 
-    Args:
-        machine: its number.
+    It begins when the one before ends. Where it ended the next one says: that is from where it came.
 
-    Returns:
-        A chain of one link without length.
-
-    Example:
-        >>> beginning(3)
-        (None, 0.0, 0.0, 3, 3, 0)
-    """
-    return None, 0.0, 0.0, machine, machine, 0
-
-
-def after(before: Cause, since: float, until: float, by: int, at: int) -> Cause:
-    """A chain with one more link.
-
-    Args:
-        before: the chain so far.
-        since: when the new link began [s].
+    Attributes:
+        sender: the machine from which it came.
+        origin: what came before: another link, what a `CriticalPath` says of all that came before, or None at the start.
         until: when it ended [s].
-        by: the machine from which it came.
-        at: the machine at which it ended.
-
-    Returns:
-        The longer chain; from time to time what lies far back is added up, so that no chain grows without end.
-
-    Example:
-        >>> after(beginning(0), 0.0, 2.0, 0, 0)
-        ((None, 0.0, 0.0, 0, 0, 0), 0.0, 2.0, 0, 0, 1)
     """
-    place = before[5] + 1
-    if place < LONGEST:
-        return before, since, until, by, at, place
-    return critical_path(before), since, until, by, at, 0
+
+    sender: int
+    origin: Cause | CriticalPath | None
+    until: float
+
+
+class Work:
+    """A machine goes on by itself: it has computed, or was down, or begins.
+
+    Args:
+        sender: the machine's number.
+        origin: what came before.
+        until: when it ended [s].
+    """
+
+    __slots__ = ("origin", "sender", "until")
+
+    def __init__(self, sender: int, origin: Cause | CriticalPath | None = None, until: float = 0.0) -> None:
+        self.sender = sender
+        self.origin = origin
+        self.until = until
 
 
 @dataclass
@@ -74,7 +58,6 @@ class CriticalPath:
 
     computing_s: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
     on_links_s: defaultdict[tuple[int, int], float] = field(default_factory=lambda: defaultdict(float))
-
     until_s: float = 0.0
 
     @property
@@ -82,37 +65,87 @@ class CriticalPath:
         """Its length, which is that of the run up to the chain's end."""
         return sum(self.computing_s.values()) + sum(self.on_links_s.values())
 
+    def copy(self) -> CriticalPath:
+        """The same path, to be continued."""
+        return CriticalPath(self.computing_s.copy(), self.on_links_s.copy(), self.until_s)
 
-def critical_path(chain: Cause) -> CriticalPath:
-    """Adds up a chain of causes.
+
+def critical_path(chain: Cause, at: int) -> CriticalPath:
+    """Adds up a chain of causes, from its start on, so that it makes no difference how much of it was added up before.
 
     Args:
         chain: of the machine that was last.
+        at: that machine.
 
     Returns:
         Seconds by machine and by link; together they are the moment at which the chain ends.
 
     Example:
-        >>> path = critical_path(after(after(beginning(0), 0.0, 2.0, 0, 0), 2.0, 5.0, 0, 1))
+        >>> path = critical_path(Work(0, Work(0, Work(0), 2.0), 5.0), at=1)  # 0 computes for 2 s; its message takes 3 s
         >>> dict(path.computing_s), dict(path.on_links_s), path.total_s
         ({0: 2.0}, {(0, 1): 3.0}, 5.0)
     """
-    computing: defaultdict[int, float] = defaultdict(float)
-    on_links: defaultdict[tuple[int, int], float] = defaultdict(float)
+    links = []
     link: Cause | CriticalPath | None = chain
-    while isinstance(link, tuple):
-        before, since, until, by, at, _ = link
-        if by == at:
-            computing[at] += until - since
-        else:
-            on_links[by, at] += until - since
-        begun = before[2] if isinstance(before, tuple) else before.until_s if before is not None else 0.0
-        if since > begun:  # between two waits a machine computes
-            computing[by] += since - begun
-        link = before
-    if link is not None:
-        for machine, seconds in link.computing_s.items():
-            computing[machine] += seconds
-        for ends, seconds in link.on_links_s.items():
-            on_links[ends] += seconds
-    return CriticalPath(computing, on_links, chain[2])
+    while link is not None and not isinstance(link, CriticalPath):
+        links.append((link.sender, at, link.until))
+        at, link = link.sender, link.origin
+    path = CriticalPath() if link is None else link.copy()
+    for sender, receiver, until in reversed(links):
+        if until > path.until_s:
+            if sender == receiver:
+                path.computing_s[sender] += until - path.until_s
+            else:
+                path.on_links_s[sender, receiver] += until - path.until_s
+            path.until_s = until
+    return path
+
+
+class Chained(Protocol):
+    """Whoever has a chain of causes.
+
+    Attributes:
+        id: the machine's number.
+        chain: what led to the last moment at which it went on.
+    """
+
+    id: int
+    chain: Cause
+
+
+class Past:
+    """Adds up, now and then, what lies far back in the machines' chains, so that these do not grow without end.
+
+    Args:
+        machines: all of the run.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> machine = SimpleNamespace(id=0, chain=Work(1, Work(0, Work(0), 2.0), 5.0))
+        >>> past = Past([machine])
+        >>> past.add_up(now=5.0)
+        >>> past.add_up(now=6.0)  # only now that is far back
+        >>> machine.chain.origin.total_s
+        2.0
+    """
+
+    def __init__(self, machines: Sequence[Chained]) -> None:
+        self.machines = machines
+        self.added_until = 0.0
+
+    def add_up(self, now: float) -> None:
+        """Adds up what happened before this was called last.
+
+        Args:
+            now: until then it will be added up the next time [s].
+        """
+        seen: set[Cause] = set()
+        for machine in self.machines:
+            link, before = machine.chain, machine.chain.origin
+            while before is not None and not isinstance(before, CriticalPath) and link not in seen:
+                seen.add(link)
+                if link.until <= self.added_until:
+                    link.origin = critical_path(before, at=link.sender)  # whoever else has passed here has the same past
+                    break
+                link, before = before, before.origin
+        self.added_until = now

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
+from itertools import repeat
 from math import inf
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import simpy
 
@@ -20,11 +21,75 @@ DEADLINE: Final = 1 << 60
 SETTLE: Final = 1 << 61
 
 
+BLOCK: Final = 1 << 16
+"""So many events happen between two times of tidying up."""
+
+
+class Occurrence:
+    """Something that happens at a moment: all that the clock needs of an event.
+
+    A program may wait for it as for an event of SimPy, which can do more (fail, be combined with others) and takes longer.
+
+    Attributes:
+        callbacks: whom to call when it happens, with the occurrence itself; None once it has, which is how SimPy marks that.
+    """
+
+    _ok: ClassVar[bool] = True
+    _value: Any = None
+    callbacks: Any
+    __slots__ = ()
+
+    @property
+    def processed(self) -> bool:
+        """Whether it has happened."""
+        return self.callbacks is None
+
+
+class Call(Occurrence):
+    """A function is called.
+
+    Args:
+        then: the function; it gets the occurrence.
+    """
+
+    __slots__ = ("callbacks",)
+
+    def __init__(self, then: Callable[[Any], None]) -> None:
+        self.callbacks = [then]
+
+
+class Foreign(Occurrence):
+    """An event of SimPy's own happens.
+
+    Args:
+        event: it.
+    """
+
+    __slots__ = ("callbacks", "event")
+
+    def __init__(self, event: simpy.Event) -> None:
+        self.event = event
+        self.callbacks = [self._happen]
+
+    def _happen(self, _: Foreign) -> None:
+        event = self.event
+        callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+        for callback in callbacks:
+            callback(event)
+        if not event._ok and not hasattr(event, "_defused"):
+            raise event._value
+
+
+Event = Occurrence | simpy.Event
+"""What the clock's queue may hold, and a program may yield."""
+
+
 class Clock(simpy.Environment):
     """Simulated seconds, starting at 0.
 
     Attributes:
         is_stopped: whether somebody has called `stop`.
+        tidy: is called now and then, between two events, with the time: to tidy up behind them.
 
     Example:
         >>> clock = Clock()
@@ -35,7 +100,11 @@ class Clock(simpy.Environment):
 
     is_stopped = False
 
-    def at(self, time: float, event: simpy.Event, priority: int) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.tidy: Callable[[float], None] = lambda now: None
+
+    def at(self, time: float, event: Event, priority: int) -> None:
         """Schedules an event at an absolute time, so that no rounding of `now + (time - now)` gets in.
 
         Args:
@@ -50,15 +119,22 @@ class Clock(simpy.Environment):
 
         Args:
             time: in simulated seconds, not before now.
-            then: is called with the event that has happened, whose value is None.
+            then: is called with what has happened, which has no value.
             priority: its place among simultaneous events, smallest first.
         """
-        event = simpy.Event(self)
-        event._ok, event._value = True, None
-        event.callbacks = [then]
-        self.at(time, event, priority)
+        self.at(time, Call(then), priority)
 
-    def withdraw(self, event: simpy.Event) -> None:
+    def schedule(self, event: simpy.Event, priority: Any = 1, delay: float = 0.0) -> None:
+        """Schedules an event of SimPy's own, such as `timeout` makes.
+
+        Args:
+            event: whose callbacks are called then.
+            priority: its place among simultaneous events.
+            delay: seconds from now.
+        """
+        self.at(self.now + delay, Foreign(event), priority)
+
+    def withdraw(self, event: Event) -> None:
         """Takes an event out of the queue, however often it is there, as if it had never been scheduled.
 
         Args:
@@ -78,19 +154,26 @@ class Clock(simpy.Environment):
         Raises:
             Exception: whatever a program raises, or a failed event holds that no program caught.
         """
-        queue = self._queue
-        while queue and not self.is_stopped:
-            entry = heappop(queue)
-            if entry[0] > limit:
-                heappush(queue, entry)
-                self._now = limit
+        queue: list[Any] = self._queue
+        while queue and not self.is_stopped and queue[0][0] <= limit:
+            self._run_block(queue, limit)
+            self.tidy(self._now)
+        if queue and not self.is_stopped:
+            self._now = limit
+
+    def _run_block(self, queue: list[Any], limit: float) -> None:
+        for _ in repeat(None, BLOCK):
+            if not queue or self.is_stopped:
                 return
-            self._now, _, _, event = entry
-            callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+            entry = heappop(queue)
+            time, _, _, event = entry
+            if time > limit:
+                heappush(queue, entry)
+                return
+            self._now = time
+            callbacks, event.callbacks = event.callbacks, None
             for callback in callbacks:
                 callback(event)
-            if not event._ok and not hasattr(event, "_defused"):
-                raise event._value
 
     def stop(self) -> None:
         """Nothing shall happen any more."""

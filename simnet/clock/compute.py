@@ -200,11 +200,10 @@ def jittered(mean: float, spread: float, draw: Draw, rng: np.random.Generator) -
         draw: draws a block of factors of mean 1.
         rng: the stream to draw from.
 
-    Yields:
-        Seconds.
+    Returns:
+        An iterator over seconds.
     """
-    while True:
-        yield from (mean * draw(rng, spread)).tolist()
+    return chain.from_iterable((mean * draw(rng, spread)).tolist() for _ in repeat(None))
 
 
 def lognormal(rng: np.random.Generator, sigma: float) -> np.ndarray:

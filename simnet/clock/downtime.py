@@ -8,6 +8,9 @@ from heapq import merge
 from math import inf
 from typing import NamedTuple
 
+PATIENCE = 10_000
+"""What faults have prevented so often, one time after the other, will never happen."""
+
 STATES = ("kept", "neighbor", "start")
 """With what a node comes back: all, some other node's model, nothing but its initial one."""
 

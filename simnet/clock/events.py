@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
-import simpy
-
-from simnet.clock.causes import Cause, Origin
-from simnet.clock.clock import WAKE, Clock
+from simnet.clock.causes import Cause, CriticalPath
+from simnet.clock.clock import WAKE, Clock, Occurrence
 from simnet.errors import AlgorithmError
 
 Callbacks = list[Callable[[Any], None]]
@@ -36,7 +34,7 @@ class Computer(Protocol):
         ...
 
 
-class ComputeEvent(simpy.Event):
+class ComputeEvent(Occurrence):
     """The end of a computation: yield it to wait, then read its `value`.
 
     It goes into the clock's queue only when somebody waits for it; most computations are over before anybody asks.
@@ -51,7 +49,6 @@ class ComputeEvent(simpy.Event):
         before: the machine's chain of causes when the computation was asked for.
     """
 
-    _ok = True
     __slots__ = ("_value", "_waiting", "before", "end", "env", "machine", "start")
 
     def __init__(self, machine: Computer, start: float, end: float, value: Any) -> None:
@@ -63,7 +60,7 @@ class ComputeEvent(simpy.Event):
         self._value = value
         self._waiting: Callbacks | None = None
 
-    @property  # type: ignore[override]  # SimPy does not say that callbacks become None
+    @property
     def callbacks(self) -> Callbacks | None:
         """Whom to call at the end; None once that has passed, which is how SimPy asks whether an event is over."""
         if self._waiting is None and self.env._now < self.end:
@@ -87,7 +84,7 @@ class ComputeEvent(simpy.Event):
         return self._value
 
 
-class Transfer(simpy.Event):
+class Transfer(Occurrence):
     """Bits on their way; the event is the arrival of the last one.
 
     Args:
@@ -95,12 +92,11 @@ class Transfer(simpy.Event):
         callbacks: whom to call then, with the event.
     """
 
-    _ok = True
     __slots__ = ("bits", "callbacks")
 
     def __init__(self, bits: float, callbacks: Sequence[Callable[[Any], None]]) -> None:
         self.bits = bits
-        self.callbacks = callbacks  # type: ignore[assignment]  # a tuple may be shared
+        self.callbacks = callbacks  # a tuple may be shared
 
 
 class Leg(Transfer):
@@ -142,11 +138,14 @@ class Message(Transfer):
         payload: what the algorithm sent.
         bits: its size on the wire.
         step: the sender's step when it was sent.
-        origin: what had to happen before it was sent, and when it was sent.
+        origin: what had to happen before it was sent, until the moment when it was sent (see `Cause`).
         arrive: the one function that is called with the message when it arrives.
+
+    Attributes:
+        until: when it arrived, once it is the reason why a machine went on (see `Cause`); its payload is gone then.
     """
 
-    __slots__ = ("origin", "payload", "sender", "step", "tag")
+    __slots__ = ("origin", "payload", "sender", "step", "tag", "until")
 
     def __init__(
         self,
@@ -155,7 +154,7 @@ class Message(Transfer):
         payload: Any,
         bits: float,
         step: int,
-        origin: Origin,
+        origin: Cause | CriticalPath | None,
         arrive: tuple[Callable[[Message], None]],
     ) -> None:
         self.sender = sender
@@ -164,10 +163,22 @@ class Message(Transfer):
         self.bits = bits
         self.step = step
         self.origin = origin
-        self.callbacks = arrive  # type: ignore[assignment]  # a tuple that all messages of a link share
+        self.callbacks = arrive  # a tuple that all messages of a link share
+
+    def arrived(self, now: float) -> Message:
+        """This message as the cause of what happens now; what it brought is held no longer.
+
+        Args:
+            now: when it arrived [s].
+
+        Returns:
+            Itself.
+        """
+        self.until, self.payload = now, None
+        return self
 
 
-class Receipt(simpy.Event):
+class Receipt(Occurrence):
     """All messages of one tag that a node waits for; its value is ``{sender: payload}``.
 
     It completes inside the arrival of the last message, without an event of its own.
@@ -187,8 +198,7 @@ class Receipt(simpy.Event):
         [1]
     """
 
-    _ok = True
-    __slots__ = ("_value", "box", "callbacks", "env", "num_missing", "tag", "wanted")
+    __slots__ = ("__weakref__", "_value", "box", "callbacks", "env", "num_missing", "tag", "wanted")
 
     def __init__(self, clock: Clock, tag: Any, wanted: Collection[int], box: dict[int, Any]) -> None:
         self.env = clock
@@ -203,6 +213,17 @@ class Receipt(simpy.Event):
         """The senders whose message has not arrived, sorted."""
         return sorted(i for i in self.wanted if i not in self.box)
 
+    @property
+    def value(self) -> Any:
+        """What has arrived, once all of it has.
+
+        Raises:
+            AlgorithmError: if something has not.
+        """
+        if self.callbacks is not None:
+            raise AlgorithmError("what has not arrived yet was read; `yield` the event first")
+        return self._value
+
     def complete(self, value: Any) -> None:
         """Hands the value over and wakes whoever waits, now.
 
@@ -211,6 +232,6 @@ class Receipt(simpy.Event):
         """
         self._value = value
         callbacks = self.callbacks
-        self.callbacks = None  # type: ignore[assignment]  # how SimPy marks what has happened
+        self.callbacks = None  # how SimPy marks what has happened
         for callback in callbacks:
             callback(self)

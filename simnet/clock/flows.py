@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from math import fsum, inf
 from typing import Any
 
-import simpy
-
+from simnet.clock.clock import Occurrence
 from simnet.clock.events import Transfer
 from simnet.clock.links import Resource
 from simnet.clock.max_min import max_min_rates
@@ -27,7 +26,7 @@ Crossing = Mapping[Resource, Mapping["Flow", None]]
 """The flows that cross each resource, if any do."""
 
 
-class Flow(simpy.Event):
+class Flow(Occurrence):
     """A transfer that takes bandwidth; as an event, the moment when it begins to.
 
     Args:
@@ -37,14 +36,13 @@ class Flow(simpy.Event):
         begin: is called with the flow when it begins.
     """
 
-    _ok = True
     __slots__ = ("bottleneck", "callbacks", "end", "left", "path", "priority", "rate", "since", "transfer")
 
     def __init__(self, transfer: Transfer, path: tuple[Resource, ...], priority: int, begin: tuple[Any]) -> None:
         self.transfer = transfer
         self.path = path
         self.priority = priority
-        self.callbacks = begin  # type: ignore[assignment]  # a tuple that all flows share
+        self.callbacks = begin  # a tuple that all flows share
         self.left = transfer.bits
         self.rate = 0.0
         self.since = 0.0

@@ -11,9 +11,7 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 
-import simpy
-
-from simnet.clock.clock import FLOW_END, SETTLE, Clock
+from simnet.clock.clock import FLOW_END, SETTLE, Clock, Occurrence
 from simnet.clock.flows import Flow, updated_rates
 from simnet.clock.links import Resource
 
@@ -156,7 +154,7 @@ class Fluid:
         self.clock.at(self.clock._now, flow.transfer, flow.priority)
 
 
-class Recurring(simpy.Event):
+class Recurring(Occurrence):
     """An event that happens again and again.
 
     Args:
@@ -168,7 +166,6 @@ class Recurring(simpy.Event):
         times: when it will, a heap.
     """
 
-    _ok = True
     __slots__ = ("action", "callbacks", "calls", "clock", "priority", "times")
 
     def __init__(self, clock: Clock, priority: int, action: Callable[[], None]) -> None:
@@ -193,7 +190,7 @@ class Recurring(simpy.Event):
             self.times.clear()
             self.clock.withdraw(self)
 
-    def _happen(self, _: simpy.Event) -> None:
+    def _happen(self, _: Recurring) -> None:
         heappop(self.times)
         self.callbacks = self.calls
         self.action()

@@ -36,7 +36,9 @@ class Resource:
         Returns:
             The beginning [s].
         """
-        start = max(arrival, self.free_at)
+        start = self.free_at
+        if start < arrival:  # noqa: PLR1730 - a call of max() takes longer
+            start = arrival
         self.free_at = start + bits / self.bandwidth
         return start
 

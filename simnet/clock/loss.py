@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from simnet.clock.clock import Clock
+from simnet.clock.downtime import PATIENCE
 from simnet.clock.events import Leg, Transfer, whole
 from simnet.clock.links import Link
 from simnet.clock.outages import Outages
@@ -80,12 +81,15 @@ class Unreliable:
 
     def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
         """Sends a transfer that may get lost."""
+        self._attempt(link, transfer, extra, faults_met=0)
+
+    def _attempt(self, link: Link, transfer: Transfer, extra: float, faults_met: int) -> None:
         try:
             draws = self._draws[link.priority]
         except KeyError:
             draws = self._draws[link.priority] = self.losses(link)
         is_lost = next(draws)
-        self.below(link, Attempt(link, transfer, extra, is_lost, self.clock._now, (self._arrive,)), extra)
+        self.below(link, Attempt(link, transfer, extra, is_lost, self.clock._now, (self._arrive,), faults_met), extra)
 
     def counters(self) -> dict[str, float]:
         """What was lost, and what was sent again."""
@@ -108,7 +112,9 @@ class Unreliable:
         """The last bit is there, or would be."""
         link, transfer, outages = attempt.link, attempt.of, self.outages
         ends = link.sender, link.receiver
-        if not attempt.is_lost and (outages is None or outages.was_up(*ends, attempt.sent, self.clock._now)):
+        if outages is not None and not outages.was_up(*ends, attempt.sent, self.clock._now):
+            attempt.faults_met += 1
+        elif not attempt.is_lost:
             self.delivered_messages += 1
             for callback in transfer.callbacks:
                 callback(transfer)
@@ -124,17 +130,17 @@ class Unreliable:
         ends = attempt.link.sender, attempt.link.receiver
         if self.outages is not None:
             time = self.outages.up_again(*ends, attempt.sent, time)
-        if time == inf:
+        if time == inf or attempt.faults_met >= PATIENCE:
             self.given_up[ends] = None
             self._drop(attempt.of)
         else:
-            attempt.callbacks = (self._again,)  # type: ignore[assignment]
+            attempt.callbacks = (self._again,)
             self.clock.at(time, attempt, attempt.link.priority)
 
     def _again(self, attempt: Attempt) -> None:
         self.retransmitted += 1
         self.retransmitted_bits += attempt.bits
-        self.carry(attempt.link, attempt.of, attempt.extra)
+        self._attempt(attempt.link, attempt.of, attempt.extra, attempt.faults_met)
 
     def _drop(self, transfer: Transfer) -> None:
         """It will never arrive: whoever waits for the whole of it is told."""
@@ -155,9 +161,10 @@ class Attempt(Leg):
         is_lost: whether chance loses it, or a fault has.
         sent: when it started [s].
         callbacks: whom to call when its last bit arrives, or would.
+        faults_met: how many attempts at the same transfer a fault has prevented.
     """
 
-    __slots__ = ("extra", "is_lost", "link", "sent")
+    __slots__ = ("extra", "faults_met", "is_lost", "link", "sent")
 
     def __init__(
         self,
@@ -167,12 +174,14 @@ class Attempt(Leg):
         is_lost: bool,
         sent: float,
         callbacks: tuple[Callable[[Attempt], None]],
+        faults_met: int,
     ) -> None:
         super().__init__(of, of.bits, callbacks)
         self.link = link
         self.extra = extra
         self.is_lost = is_lost
         self.sent = sent
+        self.faults_met = faults_met
 
 
 def losses_of(loss: Loss, seed: int) -> Callable[[Link], Iterator[bool]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Hashable
 from typing import Any
 from weakref import ref
 
-from simnet.clock.causes import after
+from simnet.clock.causes import Cause, CriticalPath, Work
 from simnet.clock.clock import DEADLINE, WAKE, Clock
 from simnet.clock.events import ComputeEvent, Message, Receipt
 from simnet.clock.links import Link
@@ -111,7 +111,7 @@ class Machine(Asker):
         """
         shown = ("revealed", tag)
         for machine in self.machines[:num_nodes]:
-            message = Message(self.id, shown, content, 0.0, self.step, (self.chain, self.clock.now), (machine.deliver,))
+            message = Message(self.id, shown, content, 0.0, self.step, self.origin(), (machine.deliver,))
             self.clock.at(self.clock.now, message, WAKE + machine.id)
         return self.collect(range(num_nodes), shown)
 
@@ -145,7 +145,9 @@ class Machine(Asker):
             tag: as they await it.
             bits: size of each message on the wire.
         """
-        sender, step, transmit, origin = self.id, self.step, self.network.transmit, (self.chain, self.clock._now)
+        sender, step, transmit, origin = self.id, self.step, self.network.transmit, self.chain
+        if origin.until != self.clock._now:
+            origin = self.origin()
         for link, arrive in routes:
             transmit(link, Message(sender, tag, content, bits, step, origin, arrive))
         self.bits_sent += bits * len(routes)
@@ -185,8 +187,10 @@ class Machine(Asker):
         """
         receipt = self.collect(senders, tag)
         if not receipt.processed:
-            alarm = Message(self.id, tag, ref(receipt), 0.0, self.step, (self.chain, self.clock.now), (self._give_up,))
-            self.clock.at(self.clock.now + deadline, alarm, DEADLINE + self.id)
+            now = self.clock.now
+            origin = Work(self.id, self.origin(), now)  # as if whoever will be late had been asked now
+            alarm = Message(self.id, tag, ref(receipt), 0.0, self.step, origin, (self._give_up,))
+            self.clock.at(now + deadline, alarm, DEADLINE + self.id)
         return receipt
 
     def collect_newest(self) -> Receipt:
@@ -204,25 +208,34 @@ class Machine(Asker):
         Raises:
             AlgorithmError: if the sender has used the tag twice.
         """
-        tag, sender = message.tag, message.sender
-        if tag not in self.waiting:
+        tag, sender, waiting = message.tag, message.sender, self.waiting
+        if tag not in waiting:
             self._keep(message)
             return
-        receipt = self.waiting[tag]
+        receipt = waiting[tag]
         box = receipt.box
         if sender in box:
             raise AlgorithmError(f"node {sender} sent message {tag!r} to node {self.id} twice")
         box[sender] = message.payload
         receipt.num_missing -= 1
         if not receipt.num_missing:
-            del self.waiting[tag]
-            if receipt.callbacks:
-                self._woken(message)
+            del waiting[tag]
+            if receipt.callbacks:  # as `_woken` does, without the call
+                now, idle_since = self.clock._now, self.chain.until
+                if self.busy_until > idle_since:  # noqa: PLR1730 - a call of max() takes longer
+                    idle_since = self.busy_until
+                if now > idle_since:
+                    self.waited_s[sender] += now - idle_since
+                message.until, message.payload = now, None
+                self.chain = message
             receipt.complete(box)
 
     def computed(self, event: ComputeEvent) -> None:
         """Goes on because a computation that it had to wait for is over."""
-        self.chain = after(event.before, event.start, event.end, self.id, self.id)
+        before: Cause | CriticalPath | None = event.before
+        while isinstance(before, Work) and before.sender == self.id:  # one computation after the other is one
+            before = before.origin
+        self.chain = Work(self.id, before, event.end)
 
     def renew(self, message: Message) -> None:
         """A message arrives of which only the newest counts, whatever the order of arrival.
@@ -297,7 +310,7 @@ class Machine(Asker):
             box.clear()
         self.answer = self._no_answer
         self.asking = None
-        self.chain = after(self.chain, self.chain[2], self.clock.now, self.id, self.id)
+        self.chain = self.origin()
         while self.questions:
             question = self.questions.popleft()
             self.machines[question.sender].refused(question)

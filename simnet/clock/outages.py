@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from math import inf
 from pathlib import Path
 
-from simnet.clock.downtime import Downtime, Spell
+from simnet.clock.downtime import PATIENCE, Downtime, Spell
 from simnet.errors import ParameterError
 from simnet.scenario import (
     Crash,
@@ -47,13 +47,17 @@ class Outages:
     """
 
     def __init__(self, faults: Iterable[Fault], num_nodes: int, edges: Iterable[Pair], seed: int, folder: Path) -> None:
+        self.faults = tuple(faults)
+        self.gone: dict[int, list[tuple[float, int]]] = {}
         sources: dict[int, list[Iterable[Spell]]] = {}
         fatal_until: dict[int, float] = {}
         link_sources: dict[Pair, list[Iterable[Spell]]] = {}
         self.partitions: list[tuple[dict[int, int], Downtime]] = []
-        for number, fault in enumerate(faults):
+        for number, fault in enumerate(self.faults):
             for node, spells, last_fatal in spells_of_nodes(fault, number, num_nodes, seed, folder):
                 sources.setdefault(node, []).append(spells)
+                if isinstance(spells, list) and spells[-1].end == inf:
+                    self.gone.setdefault(number, []).append((spells[-1].start, node))
                 fatal_until[node] = max(fatal_until.get(node, -inf), last_fatal)
             for pair, spells in spells_of_links(fault, number, edges, seed):
                 link_sources.setdefault(pair, []).append(spells)
@@ -96,19 +100,40 @@ class Outages:
             time: no earlier than then [s].
 
         Returns:
-            The first moment from `time` on at which both ends and the link are up; infinite if there is none, or if one of
-            the ends has lost its memory meanwhile.
+            The first moment from `time` on at which both ends and the link are up; infinite if there is none, or none as far
+            as anybody cares to look, or if one of the ends has lost its memory meanwhile.
         """
         ends = [self.nodes[node] for node in (sender, receiver) if node in self.nodes]
         downtimes = [*ends, *self._ways(sender, receiver)]
-        before = -inf
-        while before < time < inf:
+        for _ in range(PATIENCE):
             before = time
             for downtime in downtimes:
                 time = downtime.up_again(time)
+            if time in (before, inf):
+                break
+        else:
+            return inf
         if time < inf and any(spell.is_fatal for end in ends for spell in end.between(since, time)):
             return inf
         return time
+
+    def suspects(self, time: float) -> list[str]:
+        """The faults that may be why nothing happens any more, in words.
+
+        Args:
+            time: the moment [s].
+        """
+        told = []
+        for number, fault in enumerate(self.faults):
+            name = f"faults.{number} ({fault.kind})"
+            nodes = sorted(node for start, node in self.gone.get(number, ()) if start <= time)
+            if nodes:
+                told.append(f"{name} has taken node{'s' * (len(nodes) > 1)} {', '.join(map(str, nodes))} away for good")
+            elif isinstance(fault, RandomCrashes | RandomOutages):
+                told.append(f"{name} lets everything be up for {fault.up:g} s and down for {fault.down:g} s on average")
+            elif isinstance(fault, LinkDown | NetworkPartition) and fault.until is None and fault.at <= time:
+                told.append(f"{name} has cut links for good")
+        return told
 
     def _ways(self, sender: int, receiver: int) -> Iterator[Downtime]:
         """The downtimes of the link between two machines, and of the partitions that cut it."""

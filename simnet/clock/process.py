@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-import simpy
-
-from simnet.clock.clock import START, Clock
+from simnet.clock.clock import START, Clock, Event
 from simnet.errors import AlgorithmError
 
-Program = Generator[simpy.Event, Any, None]
+Program = Generator[Event, Any, None]
 """What runs on a machine: it yields the events that it waits for."""
 
 
@@ -40,10 +38,11 @@ class Process:
         False
     """
 
-    __slots__ = ("error", "is_alive", "program")
+    __slots__ = ("_send", "error", "is_alive", "program")
 
     def __init__(self, clock: Clock, program: Program, delay: float = 0.0) -> None:
         self.program = program
+        self._send = program.send
         self.is_alive = True
         self.error: BaseException | None = None
         clock.call(clock.now + delay, self.resume, START)
@@ -53,7 +52,7 @@ class Process:
         self.is_alive = False
         self.program.close()
 
-    def resume(self, event: simpy.Event) -> None:
+    def resume(self, event: Event) -> None:
         """Goes on with the program until it waits for something that has not happened yet.
 
         Args:
@@ -62,7 +61,7 @@ class Process:
         Raises:
             AlgorithmError: if the program yields something that is no event; and whatever the program raises.
         """
-        send = self.program.send
+        send = self._send
         try:
             while True:
                 event = send(event._value) if event._ok else self.program.throw(event._value)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simnet.clock.causes import LONGEST, Cause, after, beginning
+from simnet.clock.causes import Cause, Work
 from simnet.clock.clock import Clock
 from simnet.clock.events import Message, Receipt
 from simnet.clock.links import Link
@@ -57,7 +57,7 @@ class Asker:
         self.step = 0
         self.busy_until = 0.0
         self.waited_s: defaultdict[int, float] = defaultdict(float)
-        self.chain: Cause = beginning(number)
+        self.chain: Cause = Work(number)
         self.bits_sent = 0.0
         self.messages_sent = 0
         self.answer: Callable[[int, Any], Any] = self._no_answer
@@ -135,13 +135,18 @@ class Asker:
         if self.is_locked or self.is_absent:
             self.questions.append(question)
         else:
-            before, sent = question.origin
-            self._reply(question, after(before, sent, self.clock.now, question.sender, self.id))
+            self._reply(question)
 
-    def _reply(self, question: Message, chain: Cause) -> None:
+    def _reply(self, question: Message, cause: Cause | None = None) -> None:
         content, bits = self.pack(self.answer(question.sender, question.payload))
+        self._respond(question, content, bits, cause)
+
+    def _respond(self, question: Message, content: Any, bits: float, cause: Cause | None = None) -> None:
+        """Sends a reply, because the question has arrived now, or because of something else."""
+        if cause is None:
+            cause = question.arrived(self.clock._now)
         asker = self.machines[question.sender]
-        self._dispatch(self._link(question.sender), content, question.tag, bits, asker.replied, chain)
+        self._dispatch(self._link(asker.id), content, question.tag, bits, asker.replied, cause)
 
     def replied(self, reply: Message) -> None:
         """The reply arrives: unlocks, lets the waiting questions in, then wakes the process.
@@ -153,13 +158,13 @@ class Asker:
             return
         receipt, then = self.asking
         self.asking = None
+        content = reply.payload
         if then is not None:
-            then(reply.payload)
-        before, sent = reply.origin
-        self.answer_waiting(after(before, sent, self.clock.now, reply.sender, self.id))
+            then(content)
+        self.answer_waiting(reply.arrived(self.clock._now))
         if receipt.callbacks:
             self._woken(reply)
-        receipt.complete(reply.payload)
+        receipt.complete(content)
 
     def refused(self, question: Message) -> None:
         """A question of this machine will never be answered: the event that it waits for is over, its value None.
@@ -171,17 +176,17 @@ class Asker:
             return
         receipt, _ = self.asking
         self.asking = None
-        self.answer_waiting(self.chain)
+        self.answer_waiting(self.origin())
         receipt.complete(None)
 
-    def answer_waiting(self, chain: Cause) -> None:
+    def answer_waiting(self, cause: Cause) -> None:
         """Answers the questions that had to wait, unless this machine has not begun yet.
 
         Args:
-            chain: what led to this moment.
+            cause: what led to this moment.
         """
         while self.questions and not self.is_absent:
-            self._reply(self.questions.popleft(), chain)
+            self._reply(self.questions.popleft(), cause)
 
     def fetched(self, question: Message) -> None:
         """Somebody asks for what this machine has, to begin anew from it; only nodes have something.
@@ -208,23 +213,24 @@ class Asker:
         tag: Hashable,
         bits: float,
         arrive: Callable[[Message], None],
-        chain: Cause | None = None,
+        cause: Cause | None = None,
     ) -> None:
         self.bits_sent += bits
         self.messages_sent += 1
-        origin = (self.chain if chain is None else chain, self.clock.now)
-        self.network.transmit(link, Message(self.id, tag, content, bits, self.step, origin, (arrive,)))
+        message = Message(self.id, tag, content, bits, self.step, cause or self.origin(), (arrive,))
+        self.network.transmit(link, message)
+
+    def origin(self) -> Cause:
+        """What led to this moment, for what begins now: this machine's chain, and a computation since its end."""
+        chain, now = self.chain, self.clock._now
+        return chain if chain.until == now else Work(self.id, chain, now)
 
     def _woken(self, message: Message) -> None:
         """Goes on because of a message that it had to wait for."""
-        now, sender, idle_since = self.clock._now, message.sender, self.chain[2]
+        now, sender, idle_since = self.clock._now, message.sender, self.chain.until
         if self.busy_until > idle_since:  # noqa: PLR1730 - a call of max() takes longer
             idle_since = self.busy_until
         if now > idle_since:
             self.waited_s[sender] += now - idle_since
-        before, sent = message.origin
-        place = before[5] + 1
-        if place < LONGEST:  # as `after` does, without the call
-            self.chain = (before, sent, now, sender, self.id, place)
-        else:
-            self.chain = after(before, sent, now, sender, self.id)
+        message.until, message.payload = now, None  # as `arrived` does
+        self.chain = message

@@ -11,11 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heappush
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol
 
-import simpy
-
-from simnet.clock.clock import Clock
+from simnet.clock.clock import Call, Clock
 from simnet.clock.events import Transfer
 from simnet.clock.flows import Flow
 from simnet.clock.fluid import Fluid
@@ -53,12 +51,13 @@ class Unshared:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
+        self.queue: list[Any] = clock._queue
+        self.next_place = clock._eid.__next__
 
     def carry(self, link: Path, transfer: Transfer, extra: float = 0.0) -> None:
         """Arrives after latency and ``bits / bandwidth``."""
-        clock = self.clock
-        arrival = clock._now + (link.latency + extra) + transfer.bits / link.limit
-        heappush(clock._queue, (arrival, link.priority, next(clock._eid), transfer))  # type: ignore[misc]  # as `at` does
+        arrival = self.clock._now + (link.latency + extra) + transfer.bits / link.limit
+        heappush(self.queue, (arrival, link.priority, self.next_place(), transfer))  # as the clock's `at` does
 
 
 class Queued:
@@ -74,26 +73,23 @@ class Queued:
 
     def carry(self, link: Link, transfer: Transfer, extra: float = 0.0) -> None:
         """Arrives when the last limit on the way has served it."""
-        now, bits, latency = self.clock._now, transfer.bits, link.latency + extra
-        at_uplink = link.uplink.start(bits, now)
-        at_link = link.own.start(bits, at_uplink)
-        last_bit = max(link.uplink.free_at, link.own.free_at) + latency
+        uplink, own, bits, latency = link.uplink, link.own, transfer.bits, link.latency + extra
+        at_link = own.start(bits, uplink.start(bits, self.clock._now))
+        last_bit = (max(uplink.free_at, own.free_at)) + latency
         if link.downlink.bandwidth == inf:
             self.at(last_bit, transfer, link.priority)
             return
         # Who comes first to a downlink is known only when the first bit gets there.
         self._at(at_link + latency, link, lambda _: self._enter_downlink(link, transfer, last_bit))
 
-    def _at(self, time: float, link: Path, enter: Callable[[simpy.Event], None]) -> None:
+    def _at(self, time: float, link: Path, enter: Callable[[Call], None]) -> None:
         """Calls a function when the first bit reaches a limit on a link."""
-        entry = simpy.Event(self.clock)
-        entry._ok = True
-        entry.callbacks = [enter]
-        self.at(time, entry, link.priority)
+        self.at(time, Call(enter), link.priority)
 
     def _enter_downlink(self, link: Link, transfer: Transfer, last_bit: float) -> None:
-        link.downlink.start(transfer.bits, self.clock.now)
-        self.at(max(last_bit, link.downlink.free_at), transfer, link.priority)
+        downlink = link.downlink
+        downlink.start(transfer.bits, self.clock._now)
+        self.at(max(last_bit, downlink.free_at), transfer, link.priority)
 
 
 class QueuedPath(Queued):

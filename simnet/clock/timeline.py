@@ -17,9 +17,8 @@ from math import inf, nan
 from typing import Any
 
 import numpy as np
-import simpy
 
-from simnet.clock.clock import Clock
+from simnet.clock.clock import Clock, Event
 from simnet.clock.events import ComputeEvent, Receipt, Transfer, whole
 from simnet.clock.links import Link
 from simnet.clock.machine import Machine, told_tag
@@ -102,7 +101,7 @@ class Timeline:
         self.landed: list[Flight] = []
         self.flying: dict[int, Flight] = {}
         self._followed: set[int] = set()
-        self._pending: dict[int, tuple[float, int, simpy.Event]] = {}
+        self._pending: dict[int, tuple[float, int, Event]] = {}
 
     def watch(self, rule: SharingRule) -> None:
         """Records what a sharing rule carries from now on.
@@ -273,7 +272,7 @@ class TracedRule:
         self.rule_carry(link, transfer, extra)
         if self.is_queue:
             flight.last = max(link.uplink.free_at, link.own.free_at)
-        transfer.callbacks = (*transfer.callbacks, lambda _: self._land(flight, transfer))  # type: ignore[assignment]
+        transfer.callbacks = (*transfer.callbacks, lambda _: self._land(flight, transfer))
 
     def _land(self, flight: Flight, transfer: Transfer) -> None:
         now = self.timeline.clock.now
@@ -301,7 +300,7 @@ COLUMNS: dict[str, type] = {
 }
 
 
-def awaited(event: simpy.Event) -> tuple[tuple[int, ...], str]:
+def awaited(event: Event) -> tuple[tuple[int, ...], str]:
     """For whom a machine waits, and for what.
 
     Args:

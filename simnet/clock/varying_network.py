@@ -17,9 +17,7 @@ from heapq import heappop, heappush
 from itertools import count
 from math import fsum, inf
 
-import simpy
-
-from simnet.clock.clock import FLOW_END, MESSAGE, Clock
+from simnet.clock.clock import FLOW_END, MESSAGE, Clock, Event
 from simnet.clock.events import Transfer
 from simnet.clock.flows import Flow
 from simnet.clock.fluid import Fluid, Recurring
@@ -150,7 +148,7 @@ class Stopping:
         self.stuck: set[int] = set()
         self.at = self._at_if_ever
 
-    def _at_if_ever(self, time: float, event: simpy.Event, priority: int) -> None:
+    def _at_if_ever(self, time: float, event: Event, priority: int) -> None:
         if time < inf:
             self.clock.at(time, event, priority)
         else:

@@ -10,7 +10,7 @@ from simnet.algorithms import Entry
 from simnet.execution import Run
 from simnet.progress import Silent
 from simnet.result import Result, RunRecord
-from simnet.scenario import AlgorithmEntry, load
+from simnet.scenario import AlgorithmEntry, load, load_text
 from simnet.setting import Setting, build_setting, with_times
 from simnet.simulation import Plan, limited_threads, prepare, schemas
 from simnet.values import ForgottenError
@@ -73,7 +73,8 @@ def plan_of(result: Result) -> Plan:
         A plan on the device that the result was computed on.
     """
     if result.plan is None:
-        result.plan = prepare(result.scenario, device=str(result.environment.get("device_type", "cpu")))
+        scenario = load_text(result.scenario_yaml, algorithms=schemas())
+        result.plan = prepare(scenario, device=str(result.environment.get("device_type", "cpu")))
     plan: Plan = result.plan
     return plan
 

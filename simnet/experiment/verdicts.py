@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from math import inf, isfinite, isinf, isnan, nan
-from statistics import fmean
+from dataclasses import dataclass, field, replace
+from math import inf, isfinite, isinf, isnan, nan, sqrt
+from statistics import stdev
 from typing import Any
 
 from scipy import stats
@@ -29,12 +28,14 @@ class Verdict:
 
     Args:
         text: the expectation.
+        sign: of its comparison.
         holds: whether the result is so.
         left, right: the two numbers of the case that decides: the seed or algorithm with the smallest margin, or the means.
         case: which case that is, in words; empty if there is only one.
     """
 
     text: str
+    sign: str
     holds: bool
     left: float
     right: float
@@ -42,15 +43,63 @@ class Verdict:
 
     @property
     def margin(self) -> float:
-        """By how much the left number is below the right one, as a share of the right one (of above it, for ``>``)."""
-        below = self.right - self.left if "<" in self.text else self.left - self.right
-        return below / abs(self.right) if self.right and isfinite(self.right) else below
+        """By how much the left number is below the right one (above it, for ``>``), as a share of the right one.
+
+        The plain difference, where that is zero or infinite; negative, where it is on the wrong side.
+        """
+        good = difference(self.left, self.sign, self.right)
+        return good / abs(self.right) if self.right and isfinite(self.right) else good
+
+    @property
+    def margin_text(self) -> str:
+        """The margin for a reader: in per cent, where it is a share; empty, where there is none."""
+        if isnan(self.margin):
+            return ""
+        return f"{100 * self.margin:.3g} %" if self.right and isfinite(self.right) else f"{self.margin:.3g}"
+
+    @property
+    def numbers_text(self) -> str:
+        """Both numbers, whose they are, and the margin."""
+        case = f" ({self.case})" if self.case else ""
+        margin = f", margin {self.margin_text}" if self.margin_text else ""
+        return f"{self.left:.6g} and {self.right:.6g}{case}{margin}"
 
     def __str__(self) -> str:
         """The verdict in one line."""
-        word = "holds" if self.holds else "FAILS"
-        case = f" ({self.case})" if self.case else ""
-        return f"{word}: {self.text}: {self.left:.6g} and {self.right:.6g}{case}, margin {100 * self.margin:.3g} %"
+        return f"{'holds' if self.holds else 'FAILS'}: {self.text}: {self.numbers_text}"
+
+
+@dataclass
+class Lookup:
+    """The numbers of one seed's runs.
+
+    Args:
+        records: by label.
+        seed: of all of them.
+        label: of the algorithm, where a quantity names none.
+
+    Attributes:
+        lacking: what was asked for and is not there, in words.
+    """
+
+    records: Mapping[str, RunRecord]
+    seed: int
+    label: str | None
+    lacking: list[str] = field(default_factory=list)
+
+    def __call__(self, quantity: Quantity) -> float:
+        """One number; NaN where the run has none.
+
+        Args:
+            quantity: which number.
+        """
+        label = quantity.label or self.label or ""
+        record = self.records.get(label)
+        found = nan if record is None else number(record, quantity.name)
+        if isnan(found):
+            lack = f"{label} has no {quantity.name}" if record else f"no run of {label} with seed {self.seed}"
+            self.lacking += [lack] if lack not in self.lacking else []
+        return found
 
 
 def verdicts(result: Result) -> list[Verdict]:
@@ -89,12 +138,10 @@ def judge(result: Result, expectation: Expectation, comparison: Comparison) -> V
     """
     if comparison.of == "one":
         return of_seeds(result, expectation, comparison, None)
-    each = [of_seeds(result, expectation, comparison, label) for label in result.labels]
-    holds = all(v.holds for v in each) if comparison.of == "all" else any(v.holds for v in each)
-    decides = min(each, key=rank) if comparison.of == "all" else max(each, key=rank)
-    label = result.labels[each.index(decides)]
-    case = ", ".join(part for part in (label, decides.case) if part)
-    return Verdict(decides.text, holds, decides.left, decides.right, case)
+    each = {label: of_seeds(result, expectation, comparison, label) for label in result.labels}
+    decides = (min if comparison.of == "all" else max)(each, key=lambda label: rank(each[label]))
+    verdict = each[decides]  # the worst of all holds if all do, the best of all if any does
+    return replace(verdict, case=", ".join(part for part in (decides, verdict.case) if part))
 
 
 def of_seeds(result: Result, expectation: Expectation, comparison: Comparison, label: str | None) -> Verdict:
@@ -109,24 +156,36 @@ def of_seeds(result: Result, expectation: Expectation, comparison: Comparison, l
     Returns:
         The verdict over all seeds.
     """
-    seeds = list(dict.fromkeys(record.seed for record in result.records))
-    pairs = []
-    for seed in seeds:
-        lookup = partial(number, {r.algorithm: r for r in result.records if r.seed == seed}, label)
-        pairs.append((comparison.left(lookup), comparison.right(lookup)))
-    lefts, rights = [left for left, _ in pairs], [right for _, right in pairs]
+    lookups = [Lookup({r.algorithm: r for r in result.records if r.seed == seed}, seed, label) for seed in seeds_of(result)]
+    pairs = [(comparison.left(lookup), comparison.right(lookup)) for lookup in lookups]
+    left, right = mean([left for left, _ in pairs]), mean([right for _, right in pairs])
+    lacking = ", ".join(dict.fromkeys(text for lookup in lookups for text in lookup.lacking))
+    sign, several = comparison.sign, len(pairs) > 1
     if expectation.confidence is not None:
-        holds, case = is_confident(pairs, comparison.sign, expectation.confidence)
-        return Verdict(expectation.that, holds, mean(lefts), mean(rights), case)
+        holds, case = is_confident(pairs, sign, expectation.confidence)
+        return Verdict(expectation.that, sign, holds, left, right, lacking or case)
     if expectation.seeds == "mean":
-        left, right = mean(lefts), mean(rights)
-        return Verdict(expectation.that, compare(left, comparison.sign, right), left, right, "mean of the seeds")
-    each = [Verdict(expectation.that, compare(left, comparison.sign, right), left, right) for left, right in pairs]
-    if not each:
-        return Verdict(expectation.that, False, nan, nan, "no finished run")
-    decides = min(each, key=rank)
-    case = f"seed {seeds[each.index(decides)]}" if len(seeds) > 1 else ""
-    return Verdict(decides.text, decides.holds, decides.left, decides.right, case)
+        case = lacking or (f"mean of {len(pairs)} seeds" if several else "")
+        return Verdict(expectation.that, sign, compare(left, sign, right), left, right, case)
+    each = []
+    for lookup, (one, other) in zip(lookups, pairs, strict=True):
+        case = ", ".join(([f"seed {lookup.seed}"] if several else []) + lookup.lacking)
+        each.append(Verdict(expectation.that, sign, compare(one, sign, other), one, other, case))
+    return min(each, key=rank, default=Verdict(expectation.that, sign, False, nan, nan, "no run was finished"))
+
+
+def seeds_of(result: Result) -> list[int]:
+    """All seeds that a result was to have, those without a finished run included.
+
+    Args:
+        result: any.
+
+    Returns:
+        Those of its scenario, then others that it has.
+    """
+    given = result.scenario.get("seeds") or [result.scenario.get("seed")]
+    known = [int(seed) for seed in given if seed is not None]
+    return list(dict.fromkeys([*known, *(record.seed for record in result.records)]))
 
 
 def rank(verdict: Verdict) -> tuple[bool, float]:
@@ -136,9 +195,30 @@ def rank(verdict: Verdict) -> tuple[bool, float]:
         verdict: any.
 
     Returns:
-        Whether it holds, then its margin.
+        Whether it holds, then its margin as a share of the larger number, so that no zero decides.
     """
-    return verdict.holds, -inf if isnan(verdict.margin) else verdict.margin
+    good = difference(verdict.left, verdict.sign, verdict.right)
+    if isnan(good):
+        return verdict.holds, -inf
+    return verdict.holds, good / (max(abs(verdict.left), abs(verdict.right)) or 1.0) if isfinite(good) else good
+
+
+def difference(left: float, sign: str, right: float) -> float:
+    """How far a comparison is from failing.
+
+    Args:
+        left: a number.
+        sign: ``<``, ``<=``, ``>`` or ``>=``.
+        right: the other one.
+
+    Returns:
+        Positive on the good side; NaN of two equal infinities.
+
+    Example:
+        >>> difference(3.0, "<", 4.0), difference(3.0, ">=", 4.0)
+        (1.0, -1.0)
+    """
+    return right - left if "<" in sign else left - right
 
 
 def mean(values: Sequence[float]) -> float:
@@ -148,9 +228,9 @@ def mean(values: Sequence[float]) -> float:
         values: perhaps none.
 
     Returns:
-        NaN for none.
+        NaN for none, and where both infinities are among them.
     """
-    return fmean(values) if values else nan
+    return sum(values) / len(values) if values else nan
 
 
 def compare(left: float, sign: str, right: float) -> bool:
@@ -180,42 +260,41 @@ def is_confident(pairs: Sequence[tuple[float, float]], sign: str, confidence: fl
         confidence: in (0.5, 1).
 
     Returns:
-        Whether, and the test's result in words. A side that is infinite for some seed decides by the comparison alone.
+        Whether, and the test's result in words. Where a side is infinite for some seed, or all differences are the same,
+        the comparison must hold for each.
 
     Example:
-        >>> is_confident([(1.0, 2.0), (1.1, 2.2), (0.9, 2.1)], "<", 0.95)[0]
-        True
+        >>> is_confident([(1.0, 2.0), (1.1, 2.2), (0.9, 2.1)], "<", 0.95)
+        (True, 'confidence 0.999 over 3 seeds')
     """
     if len(pairs) < 2:
         return False, "one seed gives no confidence; use seeds: [...]"
-    if not all(isfinite(value) for pair in pairs for value in pair):
-        return all(compare(left, sign, right) for left, right in pairs), "some are infinite"
-    differences = [left - right for left, right in pairs]
-    if len(set(differences)) == 1:
-        return all(compare(left, sign, right) for left, right in pairs), "no spread"
-    p = float(stats.ttest_1samp(differences, 0.0, alternative="less" if "<" in sign else "greater").pvalue)
-    return p < 1 - confidence, f"confidence {1 - p:.3g} over {len(pairs)} seeds"
+    differences = [difference(left, sign, right) for left, right in pairs]
+    if not all(map(isfinite, differences)):
+        return all(compare(left, sign, right) for left, right in pairs), "some are infinite: held against each seed"
+    spread = stdev(differences)
+    if spread == 0:
+        return all(compare(left, sign, right) for left, right in pairs), "no spread: held against each seed"
+    found = float(stats.t.cdf(mean(differences) / (spread / sqrt(len(pairs))), len(pairs) - 1))
+    wanted = "" if found > confidence else f"; {confidence:g} is wanted"
+    return found > confidence, f"confidence {found:.3g} over {len(pairs)} seeds{wanted}"
 
 
-def number(records: Mapping[str, RunRecord], label: str | None, quantity: Quantity) -> float:
-    """One number of one seed's runs.
+def number(record: RunRecord, name: str) -> float:
+    """One number of one run.
 
     Args:
-        records: by label.
-        label: of the algorithm, if the quantity names none.
-        quantity: which number.
+        record: of the run.
+        name: of the quantity.
 
     Returns:
-        NaN where the run has none.
+        NaN where the run has none; infinity for a target that it has not reached.
     """
-    record = records.get(quantity.label or label or "")
-    if record is None:
-        return nan
     summary: Mapping[str, Any] = record.summary
-    first, _, rest = quantity.name.partition(".")
+    first, _, rest = name.partition(".")
     if first in FIRST_REACHED:
         return float(summary.get("targets", {}).get(rest, {}).get(FIRST_REACHED[first], inf))
-    if quantity.name.startswith(COUNTERS):
+    if name.startswith(COUNTERS):
         return float(summary.get("counters", {}).get(rest, nan))
-    value = summary[quantity.name] if quantity.name in summary else summary.get("final", {}).get(quantity.name)
+    value = summary[name] if name in summary else summary.get("final", {}).get(name)
     return nan if value is None else float(value)

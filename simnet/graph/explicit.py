@@ -134,6 +134,29 @@ def _with_unit_sums(dense: NDArray[np.float64]) -> NDArray[np.float64]:
     return dense
 
 
+def read_array(file: Path, key: str) -> Any:
+    """What an NPY file holds.
+
+    Args:
+        file: its path.
+        key: of the scenario that names it, for the message.
+
+    Returns:
+        The array.
+
+    Raises:
+        ParameterError: it cannot be read.
+    """
+    try:
+        return np.load(file, allow_pickle=False)
+    # NumPy raises whatever a broken file makes it stumble over.
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise ParameterError(
+            f"{key}: {file} cannot be read ({reason}); an NPY file is allowed; correct the path or the file"
+        ) from error
+
+
 def _read(file: Path) -> Any:
     try:
         if file.suffix.lower() == ".npy":

@@ -169,12 +169,35 @@ def lazy(graph: Graph) -> Weights:
     return slack(metropolis(graph), 0.5)
 
 
+def push(graph: Graph) -> Weights:
+    """Push weights: each node splits what it has into equal shares, w_ji = 1 / (1 + outdeg_i) for itself and all it sends to.
+
+    Args:
+        graph: directed or not.
+
+    Returns:
+        W, with columns that sum to one, and rows too if all nodes hear and are heard by equally many.
+
+    Example:
+        >>> from simnet.graph import star
+        >>> push(star(4)).toarray()[0]
+        array([0.25, 0.5 , 0.5 , 0.5 ])
+
+    Reference:
+        Nedic, Olshevsky: Distributed Optimization over Time-Varying Directed Graphs, 2015.
+    """
+    links = Links.of(graph)
+    shares = 1 / (1 + np.bincount(links.senders, minlength=links.n))
+    return links.matrix(shares[links.senders], shares)
+
+
 MIXINGS: Mapping[str, Callable[..., Weights]] = {
     "metropolis": metropolis,
     "uniform": uniform,
     "max_degree": max_degree,
     "best_constant": best_constant,
     "lazy": lazy,
+    "push": push,
 }
 
 

@@ -117,6 +117,15 @@ def _exponential(n: int, _: TopologySpec) -> Ends | None:
     return (rho, rho) if n % 2 == 0 else None
 
 
+def _ring_lattice(n: int, spec: TopologySpec) -> Ends | None:
+    reach = int(getattr(spec, "reach", 1))
+    if 2 * reach >= n:
+        return None
+    cosines = np.cos(2 * pi * np.arange(1, n)[:, None] * np.arange(1, reach + 1) / n).sum(axis=1)
+    eigenvalues = (1 + 2 * cosines) / (2 * reach + 1)
+    return float(eigenvalues.max()), float(eigenvalues.min())
+
+
 def _lowest_cosine(n: int) -> float:
     """The smallest of cos(2 pi m / n), m = 0..n-1."""
     return cos(2 * pi * (n // 2) / n)
@@ -130,6 +139,7 @@ CLOSED_FORMS: Mapping[str, Callable[[int, TopologySpec], Ends | None]] = {
     "star": _star,
     "complete": _complete,
     "exponential": _exponential,
+    "ring_lattice": _ring_lattice,
 }
 
 

@@ -194,6 +194,28 @@ def exponential(n: int) -> Graph:
     return on_nodes(n, ((i, (i + (1 << m)) % n) for i in range(n) for m in range(num_offsets)), directed=True)
 
 
+def ring_lattice(n: int, *, reach: int) -> Graph:
+    """The ring lattice: node i talks to i - k, ..., i - 1, i + 1, ..., i + k mod n.
+
+    Args:
+        n: number of nodes.
+        reach: k, the neighbors on each side; at most n / 2, which makes the graph complete.
+
+    Returns:
+        A graph with 2k neighbors for every node if 2k < n.
+
+    Raises:
+        ParameterError: reach is not between 1 and n / 2.
+
+    Example:
+        >>> sorted(ring_lattice(8, reach=2)[0])
+        [1, 2, 6, 7]
+    """
+    if not 1 <= reach <= max(1, n // 2):
+        raise ParameterError(f"reach: found {reach} with {n} nodes; from 1 to {max(1, n // 2)} is allowed; change reach")
+    return on_nodes(n, ((i, (i + a) % n) for i in range(n) for a in range(1, reach + 1)))
+
+
 TOPOLOGIES: Mapping[str, Callable[..., Graph]] = {
     "ring": ring,
     "path": path,
@@ -205,6 +227,7 @@ TOPOLOGIES: Mapping[str, Callable[..., Graph]] = {
     "random_regular": random_regular,
     "erdos_renyi": erdos_renyi,
     "watts_strogatz": watts_strogatz,
+    "ring_lattice": ring_lattice,
     "edges": edge_list,
     "file": graph_file,
 }

@@ -14,8 +14,10 @@ from simnet.problems.cnn import SmallCNN
 from simnet.problems.datasets import Dataset, Ints, digits, gaussian_mixture, logistic
 from simnet.problems.dense import DenseModel
 from simnet.problems.factory import import_factory
+from simnet.problems.keepers import KEEPERS
 from simnet.problems.losses import LogisticLoss, SoftmaxLoss
 from simnet.problems.models import BatchedModel, ModuleModel
+from simnet.problems.passes import WITH_REPLACEMENT
 from simnet.problems.problem import Problem
 from simnet.problems.quadratic import given_quadratic, random_quadratic
 from simnet.problems.supervised import Supervised
@@ -29,6 +31,9 @@ PROBLEMS = {
     "csv": "your own table: one sample a line, one column the label",
     "npz": "your own NumPy arrays x and y",
 }
+HERDING_BYTES = 4 << 30
+"""Most that herding may keep."""
+
 MODELS = {
     "linear": "softmax regression (logistic: one output, no bias)",
     "mlp": "fully connected with ReLU",
@@ -68,16 +73,61 @@ def build_problem(spec: Any, nodes: int, seed: int, dtype: torch.dtype, device: 
         )
     dataset = _dataset(spec, nodes, seed, base)
     partitions.check_enough(len(dataset.train_y), nodes)
-    return Supervised(
+    problem = Supervised(
         dataset,
         _partition(spec.partition, dataset, nodes, seed),
         _model(spec.model, dataset, dtype, device, base),
         LogisticLoss() if dataset.is_logistic else SoftmaxLoss(),
         batch_size=None if spec.batch_size == "full" else spec.batch_size,
         l2=spec.l2,
+        order=_order(spec),
         dtype=dtype,
         device=device,
     )
+    if problem.order in KEEPERS:
+        check_examples(problem, seed)
+    return problem
+
+
+def _order(spec: Any) -> str:
+    kind: str = spec.order.kind
+    if kind != WITH_REPLACEMENT and spec.batch_size == "full":
+        raise ParameterError(f"order: found {kind}, but a full batch has no order; give batch_size, or leave order out")
+    return f"{spec.order.balance}_balance" if kind == "grab" else kind
+
+
+def check_examples(problem: Supervised, seed: int) -> None:
+    """Complains if the gradients of single examples cannot decide an order: batches that are more than their examples, memory.
+
+    Args:
+        problem: whose order gradients decide.
+        seed: the run's seed.
+
+    Raises:
+        ParameterError: if so.
+    """
+    samples_1b: torch.Tensor = torch.from_numpy(next(problem.draws(0, seed))[:1]).to(problem.device)
+    model_1D = problem.initial_model(seed)[None]
+    mean_1D = torch.empty_like(model_1D)
+    gradients_1bD = model_1D.new_empty((1, samples_1b.shape[1], problem.num_parameters))
+    problem.gradient(model_1D, samples_1b, mean_1D)
+    reason = "the mean of their gradients is not the gradient of the mini-batch"
+    try:
+        problem.example_gradients(model_1D, samples_1b, gradients_1bD)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().split("\n", maxsplit=1)[0][:120]
+        gradients_1bD.fill_(torch.nan)
+    if not torch.allclose(gradients_1bD.mean(1), mean_1D, rtol=1e-3, atol=1e-5):
+        raise ParameterError(
+            f"order: {problem.order} needs the gradients of single examples, but this model mixes the examples of a "
+            f"mini-batch ({reason}); use GroupNorm instead of BatchNorm, or order random_reshuffling"
+        )
+    kept = 0 if problem.order != "herding" else problem.num_samples * problem.num_parameters * problem.dtype.itemsize
+    if kept > HERDING_BYTES:
+        raise ParameterError(
+            f"order: herding keeps a gradient of each example, {kept / 1e9:.3g} GB here; "
+            f"{HERDING_BYTES / 1e9:.3g} GB are allowed; use grab, which keeps three for each node"
+        )
 
 
 def _dataset(spec: Any, nodes: int, seed: int, base: Path) -> Dataset:

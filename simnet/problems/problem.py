@@ -17,9 +17,12 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from simnet.errors import ParameterError
+from simnet.problems.orders import Order
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from simnet.problems.keepers import OrderKeeper
 
 SampleIds = npt.NDArray[np.int64]
 
@@ -64,7 +67,8 @@ class Problem(ABC):
     def draws(self, node: int, seed: int) -> Iterator[SampleIds]:
         """The sample ids of the node's mini-batches, without end, in blocks: int64 ``[k, b]``, one row a mini-batch.
 
-        They come from the stream (seed, "batch", node) and from nothing else.
+        They come from the streams (seed, "batch", node) and (seed, "order", node, epoch) and from nothing else. Where the
+        gradients decide the order (`order_keeper`), all epochs here are as the first one.
 
         Args:
             node: its number.
@@ -80,6 +84,57 @@ class Problem(ABC):
             samples_Bb: int64 sample ids on the device, one row per model.
             out_BD: receives the gradients; last stride 1; must not overlap ``models_BD``.
         """
+
+    def example_gradients(self, models_BD: Tensor, samples_Bb: Tensor, out_BbD: Tensor) -> None:
+        """Writes the gradients of single examples, whose mean over a row is what `gradient` gives, in one batched call.
+
+        Args:
+            models_BD: one model per row; not changed.
+            samples_Bb: int64 sample ids on the device, one row per model.
+            out_BbD: receives the gradients; contiguous.
+        """
+        models = models_BD.repeat_interleave(samples_Bb.shape[1], dim=0)
+        self.gradient(models, samples_Bb.reshape(-1, 1), out_BbD.view(len(models), -1))
+
+    def order_keeper(self, seed: int) -> OrderKeeper | None:
+        """What decides in which order the nodes visit their examples, at the start of a run; None if gradients do not.
+
+        Args:
+            seed: the run's seed.
+        """
+        del seed
+        return None
+
+    def mini_batches(self, node: int, order: Order) -> Iterator[SampleIds]:
+        """One pass over a node's examples.
+
+        Args:
+            node: its number.
+            order: a permutation of its examples.
+
+        Returns:
+            Sample ids of mini-batches, in blocks ``[k, b]``.
+
+        Raises:
+            NotImplementedError: if there are no examples that a pass could be over.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no examples")
+
+    def fixed_mini_batches(self, node: int, seed: int) -> list[SampleIds]:
+        """A node's examples cut into mini-batches that stay as they are, for algorithms that decide their order.
+
+        Args:
+            node: its number.
+            seed: the run's seed.
+
+        Returns:
+            Sample ids, ``[b]`` each; as many on all nodes, an even number; none where there is nothing to order.
+
+        Raises:
+            ParameterError: if some node has too few examples for that.
+        """
+        del node, seed
+        return []
 
     @abstractmethod
     def local_gradients(self, models_ND: Tensor) -> Tensor:

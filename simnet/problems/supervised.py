@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -18,13 +19,15 @@ import torch
 from torch import Tensor
 
 from simnet.problems.datasets import Dataset
+from simnet.problems.keepers import KEEPERS, OrderKeeper
 from simnet.problems.losses import Loss
 from simnet.problems.models import BatchedModel
+from simnet.problems.orders import Order
+from simnet.problems.passes import WITH_REPLACEMENT, cut, even_number, orders, shuffled, with_replacement
 from simnet.problems.problem import Problem, SampleIds
 from simnet.problems.tangent import evolved
 from simnet.streams import stream
 
-_DRAWN = 1024  # sample ids drawn at a time, per node
 _DEVICE_BYTES = 1 << 30  # working set of one chunk on a GPU
 
 
@@ -61,7 +64,8 @@ class Supervised(Problem):
     """f_i(x) = mean of loss(model(x, sample)) over node i's samples + l2/2 ||x||^2.
 
     A mini-batch is drawn uniformly with replacement from the node's own samples (independent, unbiased gradients);
-    with ``batch_size`` None it is all of them. The training samples lie on the device in the order of the nodes.
+    with ``batch_size`` None it is all of them. In any other order it is the next b samples of a pass over them; the last
+    one of a pass has what is left. The training samples lie on the device in the order of the nodes.
 
     Args:
         dataset: samples and labels.
@@ -70,6 +74,8 @@ class Supervised(Problem):
         loss: of its outputs.
         batch_size: b, or None for the full local data.
         l2: regularization, >= 0.
+        order: ``with_replacement``, ``random_reshuffling``, ``shuffle_once``, ``fixed``, or one that gradients decide
+            (``simnet.problems.keepers.KEEPERS``).
         dtype: of data, models and gradients.
         device: where they live.
 
@@ -84,7 +90,7 @@ class Supervised(Problem):
         (650, 2.302585)
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a problem is made of, each with a word of its own
         self,
         dataset: Dataset,
         parts: Sequence[npt.NDArray[np.int64]],
@@ -93,18 +99,19 @@ class Supervised(Problem):
         *,
         batch_size: int | None,
         l2: float = 0.0,
+        order: str = WITH_REPLACEMENT,
         dtype: torch.dtype = torch.float32,
         device: torch.device | None = None,
     ) -> None:
         self.num_nodes, self.num_parameters = len(parts), model.num_parameters
         self.dtype, self.device, self.notes = dtype, device or torch.device("cpu"), list(model.notes)
-        self.batch_size, self.l2 = batch_size, float(l2)
+        self.batch_size, self.l2, self.order = batch_size, float(l2), order
         self._dataset, self._parts, self._model, self._loss = dataset, parts, model, loss
         sizes = np.array([len(part) for part in parts])
         self._ends = np.cumsum(sizes).tolist()
         self._starts = [end - size for end, size in zip(self._ends, sizes.tolist(), strict=True)]
-        order = np.concatenate(parts)
-        self._train = self._upload(dataset.train_x[order], dataset.train_y[order])
+        everything = np.concatenate(parts)
+        self._train = self._upload(dataset.train_x[everything], dataset.train_y[everything])
         self._test = self._upload(dataset.test_x, dataset.test_y) if len(dataset.test_y) else None
         self._weights_S = self._tensor(np.repeat(1.0 / (len(parts) * sizes), sizes))  # of a sample's loss in f
         self._importance_S: Tensor | None = None  # of a sample drawn uniformly from this problem's only node
@@ -121,15 +128,49 @@ class Supervised(Problem):
         return self._model.initial(seed).to(self.device, self.dtype)
 
     def epoch_length(self, node: int) -> float:
-        """Local samples over batch size; 1 for full batches."""
-        return 1.0 if self.batch_size is None else (self._ends[node] - self._starts[node]) / self.batch_size
+        """Local samples over batch size, as a whole number where passes end with a smaller one; 1 for full batches."""
+        if self.batch_size is None:
+            return 1.0
+        length = self._num_examples(node) / self.batch_size
+        return length if self.order == WITH_REPLACEMENT else float(math.ceil(length))
+
+    @property
+    def num_samples(self) -> int:
+        """S, the training samples of all nodes."""
+        return len(self._train)
+
+    def _num_examples(self, node: int) -> int:
+        num: int = self._ends[node] - self._starts[node]
+        return num
 
     def draws(self, node: int, seed: int) -> Iterator[SampleIds]:
         """The sample ids of the node's mini-batches, without end, in blocks ``[k, b]``."""
         start, end = self._starts[node], self._ends[node]
         if self.batch_size is None:
             return itertools.repeat(np.arange(start, end, dtype=np.int64)[None])
-        return _mini_batches(start, end, self.batch_size, stream(seed, "batch", node))
+        if self.order == WITH_REPLACEMENT:
+            return with_replacement(start, end, self.batch_size, stream(seed, "batch", node))
+        passes = orders(self.order, end - start, node, seed)
+        return itertools.chain.from_iterable(self.mini_batches(node, order) for order in passes)
+
+    def mini_batches(self, node: int, order: Order) -> Iterator[SampleIds]:
+        """One pass over a node's examples."""
+        return cut(self._starts[node] + order, self.batch_size or len(order))
+
+    def fixed_mini_batches(self, node: int, seed: int) -> list[SampleIds]:
+        """The node's examples, shuffled once, in mini-batches of at most b, as equal as can be; none for full batches."""
+        if self.batch_size is None:
+            return []
+        sizes = [self._num_examples(i) for i in range(self.num_nodes)]
+        num = even_number(sizes, self.batch_size)
+        return np.array_split(self._starts[node] + shuffled(sizes[node], node, seed, 0), num)
+
+    def order_keeper(self, seed: int) -> OrderKeeper | None:
+        """What keeps the gradients that decide the order; None if none do."""
+        if self.order not in KEEPERS:
+            return None
+        first = [shuffled(self._num_examples(node), node, seed, 0) for node in range(self.num_nodes)]
+        return KEEPERS[self.order](first, self.num_parameters, self.dtype, self.device)
 
     def gradient(self, models_BD: Tensor, samples_Bb: Tensor, out_BD: Tensor) -> None:
         """Writes the B mini-batch gradients, l2 included, chunk by chunk of a size that suits the device."""
@@ -318,6 +359,7 @@ class Supervised(Problem):
             self._loss,
             batch_size=batch_size,
             l2=self.l2,
+            order=self.order,
             dtype=self.dtype,
             device=self.device,
         )
@@ -334,24 +376,19 @@ class Supervised(Problem):
         return pd.DataFrame(np.stack(counts), index=nodes, columns=pd.Index(classes, name="class"))
 
     def ingredients(self) -> Iterable[object]:
-        """The training samples by node, the model's shapes and code, loss, l2 and batch size."""
+        """The training samples by node, the model's shapes and code, loss, l2, batch size and order."""
         yield from (self._train.inputs, self._train.labels, self._ends)
         yield from (type(self._model).__name__, self._model.shapes, type(self._loss).__name__, self.l2, self.batch_size)
         yield from () if self._importance_S is None else (self._importance_S,)
+        yield from () if self.order == WITH_REPLACEMENT else (self.order,)
 
     def describe(self) -> str:
         """One line for people."""
         batch = "full batches" if self.batch_size is None else f"batch size {self.batch_size}"
+        batch += "" if self.order == WITH_REPLACEMENT else f" in the order {self.order}"
         tests = 0 if self._test is None else len(self._test)
         classes = len(self._dataset.classes)
         return (
             f"{self._dataset.name}: {len(self._train)} training and {tests} test samples in {classes} classes "
             f"on {self.num_nodes} nodes, {self.num_parameters} parameters, {batch}"
         )
-
-
-def _mini_batches(start: int, end: int, batch_size: int, rng: np.random.Generator) -> Iterator[SampleIds]:
-    """Uniform draws with replacement, many mini-batches at a time, which costs a twentieth of one at a time."""
-    block = max(1, _DRAWN // batch_size)
-    while True:
-        yield rng.integers(start, end, size=(block, batch_size))

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from simnet.progress import Progress, Silent
-from simnet.report.tables import steps_text
+from simnet.report.texts import steps_text
 from simnet.units import format_seconds
 
 _BETWEEN_UPDATES_S = 0.1

@@ -29,7 +29,6 @@ FORMATS = (".png", ".pdf", ".svg")
 Panel = tuple[Axis, Sequence[Curve]]
 
 _TARGET_DASHES = (0, (4, 3))
-_LONGEST_LABEL = 48
 _LETTER, _LINE = 0.075, 0.5  # inches that a letter and a line of the legend take, about
 
 
@@ -71,12 +70,13 @@ def plot(result: Result, metric: str | None = None, against: str = "step") -> Fi
     return figure
 
 
-def overview(result: Result, metric: str | None = None) -> Figure:
+def overview(result: Result, metric: str | None = None, against: Sequence[str] = FIGURE_AXES) -> Figure:
     """The headline metric against steps, simulated seconds and bits, side by side, with one legend.
 
     Args:
         result: the result.
         metric: a name of ``METRICS``; by default the scenario's headline metric.
+        against: names of ``AXES``.
 
     Returns:
         The figure; an axis along which nothing moved is left out.
@@ -92,7 +92,7 @@ def overview(result: Result, metric: str | None = None) -> Figure:
         ['steps', 'simulated time [s]']
     """
     chosen = headline(result) if metric is None else find_metric(metric)
-    panels = [] if chosen is None else [(AXES[name], curves(result, chosen, AXES[name])) for name in FIGURE_AXES]
+    panels = [] if chosen is None else [(AXES[name], curves(result, chosen, AXES[name])) for name in against]
     panels = [(axis, drawn) for axis, drawn in panels if drawn]
     if chosen is None or not panels:
         raise ParameterError(f"metric: {metric or 'nothing'} was measured, so there is nothing to draw")
@@ -304,12 +304,7 @@ def _columns(lengths: Sequence[int], width: float) -> int:
 
 def _handle(curve: Curve) -> Line2D:
     color, dashes = style.color(curve.index), style.dashes(curve.index)
-    return Line2D([], [], color=color, linestyle=dashes, linewidth=1.8, label=_shortened(curve.label))
-
-
-def _shortened(label: str) -> str:
-    text = label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}\u2026"
-    return text.replace("$", r"\$")  # matplotlib reads what stands between dollars as a formula
+    return Line2D([], [], color=color, linestyle=dashes, linewidth=1.8, label=style.shortened(curve.label))
 
 
 def _notes(shown: Sequence[Curve], metric: Metric, panels: Sequence[Panel]) -> Iterable[str]:

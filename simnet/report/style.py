@@ -29,6 +29,7 @@ _DAY = (86_400.0, "d")
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 _FEW_DECADES = 3.0
 _MANY = 10_000
+_LONGEST_LABEL = 48
 _MOST_LETTERS = 85  # of a headline in one row
 _HANDLE_LETTERS = 6  # as wide as these is what a legend shows beside a name
 
@@ -145,6 +146,23 @@ def prepare(axes: Axes) -> None:
     axes.tick_params(which="minor", length=2)
     axes.grid(True, which="major", color="#E4E4E4", linewidth=0.7)
     axes.set_axisbelow(True)
+
+
+def shortened(label: str) -> str:
+    r"""A label that fits into a figure, and that matplotlib does not take for a formula.
+
+    Args:
+        label: an algorithm's.
+
+    Returns:
+        At most 48 letters.
+
+    Example:
+        >>> shortened("a$b"), len(shortened("a" * 60))
+        ('a\\$b', 48)
+    """
+    text = label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}\u2026"
+    return text.replace("$", r"\$")  # matplotlib reads what stands between dollars as a formula
 
 
 def headline(axes: Axes, title: str, handles: Sequence[Artist] | None = None) -> None:

@@ -28,11 +28,13 @@ _ROW_INCHES = (0.24, 1.35, 7.5)  # of a row, of everything else, at most
 _WIDTH_INCHES = 7.4
 _LETTER_INCHES = 0.07
 _HEIGHTS = {"wait": 0.4, "compute": 0.64, "down": 0.64}  # of a row
-_STYLES: dict[str, dict[str, Any]] = {  # pale, dark, hatched: told apart in grey as well
+STYLES: dict[str, dict[str, Any]] = {  # pale, dark, hatched: told apart in grey as well
     "wait": {"facecolor": "#F5D08A", "edgecolor": "white", "linewidth": 0.4},
     "compute": {"facecolor": style.COLORS[0], "edgecolor": "white", "linewidth": 0.5},
     "down": {"facecolor": "white", "edgecolor": "#8A8A8A", "hatch": "/////", "linewidth": 0.5},
 }
+"""How what a node does looks."""
+
 _ARROWS = {"transfer": "#3C3C3C", "lost": style.COLORS[1]}
 _EVALUATION: dict[str, Any] = {"color": style.COLORS[3], "linewidth": 1.0, "linestyle": (0, (1, 1.5))}
 
@@ -133,7 +135,7 @@ def _draw_bars(axes: Axes, table: pd.DataFrame, rows: dict[int, int], unit: floa
     """Bars of everything that nodes did; returns what the legend says of them."""
     handles = []
     is_close = len(rows) > MOST_NAMES
-    for kind, usual in _STYLES.items():
+    for kind, usual in STYLES.items():
         done = table[table["kind"] == kind]
         height = 1.0 if is_close else _HEIGHTS[kind]
         look = usual | ({"linewidth": 0, "antialiased": False} if is_close else {})
@@ -156,7 +158,7 @@ def _name_waits(axes: Axes, table: pd.DataFrame, rows: dict[int, int], names: di
         text = ", ".join(names[int(peer)] for peer in peers.split())
         if (right - left) / (high - low) * (_WIDTH_INCHES - 1) > _LETTER_INCHES * (len(text) + 1):
             place = ((left + right) / 2, rows[node])
-            behind = {"facecolor": _STYLES["wait"]["facecolor"], "edgecolor": "none", "pad": 0.3}
+            behind = {"facecolor": STYLES["wait"]["facecolor"], "edgecolor": "none", "pad": 0.3}
             axes.text(*place, text, fontsize=6, ha="center", va="center_baseline", zorder=4, clip_on=True, bbox=behind)
 
 

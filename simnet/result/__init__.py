@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from simnet.errors import SimnetError
 from simnet.result.files import check_output, metric_columns, read_folder, write_folder, write_records, write_texts
 from simnet.result.record import RunRecord, Status, describe_runs, plain, same
 from simnet.result.trace import write_trace
+from simnet.sentences import question_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,6 +71,11 @@ class Result:
     def name(self) -> str:
         """The scenario's name."""
         return str(self.scenario.get("name", "scenario"))
+
+    @property
+    def question(self) -> str:
+        """What the scenario asks, in the first comment line of its file; empty if there is none."""
+        return question_of(self.scenario_yaml)
 
     @property
     def labels(self) -> list[str]:
@@ -193,7 +198,7 @@ class Result:
             trace: as ``run.trace``, to see the timeline.
 
         Returns:
-            A complete result, equal to that of a run of the changed scenario but for the wall seconds; its `recomputed`
+            A complete result, equal to that of a run of the changed scenario but for what it costs here; its `recomputed`
             says what had to be computed.
 
         Raises:
@@ -331,12 +336,9 @@ class Result:
         return f"<simnet.Result {self.name}: {describe_runs(self.records) or 'no run'}{state}>"
 
     def _repr_html_(self) -> str:
-        table = self.summary
-        shown = [c for c in table.columns if not c.startswith(("wall_s.", "counters.", "spectrum.")) and c != "hash"]
-        if "message" in shown and not table["message"].astype(bool).any():
-            shown.remove("message")
-        body = table[shown].to_html(index=False, na_rep="", border=0, float_format=lambda value: f"{value:.4g}")
-        return f"<p>{html.escape(repr(self))}</p>{body}"
+        from simnet.report.notebook import result_html  # noqa: PLC0415  a method for comfort, as `plot` is
+
+        return result_html(self)
 
     def _record(self, label: str, seed: int | None) -> RunRecord:
         fitting = [r for r in self.records if r.algorithm == label and seed in (None, r.seed)]

@@ -32,7 +32,7 @@ CHECKPOINT = "checkpoint"
 
 _OWN_FILES = {
     *MARKERS,
-    *("environment.json", "metrics.csv", "models.npz", "average_model.npz", "classes.csv", "figures"),
+    *("environment.json", "metrics.csv", "models.npz", "average_model.npz", "classes.csv", "figures", "report"),
     *("timeline.npz", "trace.json", "numbers.npz"),
 }
 _DAMAGE = (

@@ -30,10 +30,12 @@ from simnet.scenario.schema_faults import (
     is_fatal,
 )
 from simnet.scenario.schema_links import Positions, Shared
-from simnet.scenario.schema_network import Messages, Mixing, Network, Topology
+from simnet.scenario.schema_network import Messages, Mixing, Network
 from simnet.scenario.schema_problem import DataSet, Factory, Model, Partition, Problem, Quadratic
 from simnet.scenario.schema_protocol import Protocol, StartUp
 from simnet.scenario.schema_run import AlgorithmEntry, Deadline, Record, Run, Trace, Wait
+from simnet.scenario.schema_sweep import BestOf, RandomSearch, Range, Sweep
+from simnet.scenario.schema_topology import Topology
 from simnet.scenario.signature import AlgorithmSchemas, parameters_model
 from simnet.scenario.varying import Schedule, TraceFile, Varying
 
@@ -41,6 +43,7 @@ __all__ = [
     "PRESETS",
     "AlgorithmEntry",
     "AlgorithmSchemas",
+    "BestOf",
     "Change",
     "Compute",
     "Constant",
@@ -77,6 +80,8 @@ __all__ = [
     "Quantity",
     "RandomCrashes",
     "RandomOutages",
+    "RandomSearch",
+    "Range",
     "Record",
     "Run",
     "Scenario",
@@ -85,6 +90,7 @@ __all__ = [
     "Slowdown",
     "StartUp",
     "Stragglers",
+    "Sweep",
     "TimesFile",
     "Topology",
     "Trace",

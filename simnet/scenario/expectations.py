@@ -9,14 +9,16 @@ The grammar, parsed by hand so that nothing is ever evaluated as code::
     unary        =  "-" unary  |  number  |  quantity  |  "(" sum ")"
     quantity     =  [label "."] name
 
-Inside ``all`` and ``any`` a quantity has no label: the comparison is made for each algorithm in turn.
+Inside ``all`` and ``any`` a quantity has no label: the comparison is made for each algorithm in turn. At least one quantity
+must be there: what compares numbers alone could never fail.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, GetJsonSchemaHandler, SerializerFunctionWrapHandler, model_serializer
@@ -26,7 +28,7 @@ from pydantic_core import CoreSchema
 from simnet.errors import ParameterError
 from simnet.metrics import METRICS
 from simnet.part import Part
-from simnet.sentences import nearest
+from simnet.sentences import Complaint, nearest
 
 FIRST_REACHED = {"steps_to": "step", "time_to": "time_s", "bits_to": "bits_sent"}
 """The words before a metric that has a target, and what of its first evaluation there they stand for."""
@@ -36,12 +38,20 @@ TOTALS = ("steps", "epochs", "time_s", "bits_sent", "gradients", "messages", "id
 
 COUNTERS = "counters."
 
+MOST_LETTERS = 500
+MOST_NESTED = 20
+"""Of signs and parentheses, one inside the other: the parser calls itself for each."""
+
 Lookup = Callable[["Quantity"], float]
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number as it stands there."""
+    """A number as it stands there.
+
+    Args:
+        value: the number.
+    """
 
     value: float
 
@@ -70,7 +80,12 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Two terms and what is done with them."""
+    """Two terms and what is done with them.
+
+    Args:
+        sign: ``+``, ``-``, ``*`` or ``/``.
+        left, right: the terms.
+    """
 
     sign: str
     left: Term
@@ -117,18 +132,24 @@ class Expectation(Part):
     """
 
     word_key: ClassVar[str | None] = "that"
-    form: ClassVar[str] = "a comparison, or a mapping with that and seeds or confidence"
+    spelling: ClassVar[str] = "a comparison, or a mapping with that and seeds or confidence"
 
     that: str
     seeds: Literal["all", "mean"] = "all"
     confidence: Annotated[float, Field(gt=0.5, lt=1)] | None = None
 
+    @classmethod
+    def objections(cls, given: Mapping[str, Any]) -> Iterable[Complaint]:
+        """Two answers to the same question."""
+        if given.get("seeds") is not None and given.get("confidence") is not None:
+            yield ("confidence",), "found seeds and confidence; allowed: one of the two"
+
     @model_serializer(mode="wrap")
     def _short(self, handler: SerializerFunctionWrapHandler) -> Any:
         """The text alone, where it says all."""
-        if self.seeds == "all" and self.confidence is None:
-            return self.that
-        return {key: value for key, value in handler(self).items() if value is not None}
+        if self.confidence is not None:
+            return {key: value for key, value in handler(self).items() if key != "seeds"}
+        return self.that if self.seeds == "all" else {"that": self.that, "seeds": self.seeds}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -172,7 +193,9 @@ class Parser:
         self.labels = sorted(labels, key=len, reverse=True)
         self.targets = targets
         self.place = 0
+        self.depth = 0
         self.is_general = False
+        self.has_quantity = False
 
     def expectation(self) -> Comparison:
         """The whole text.
@@ -180,6 +203,8 @@ class Parser:
         Raises:
             ParameterError: if it is something else.
         """
+        if len(self.text) > MOST_LETTERS:
+            raise ParameterError(f"found {len(self.text)} letters; allowed: {MOST_LETTERS}; compare less at once")
         general = re.match(r"\s*(all|any)\s*\(", self.text)
         if general is None:
             found = self.comparison("one")
@@ -189,6 +214,9 @@ class Parser:
             self.demand(")")
         if self.text[self.place :].strip():
             raise self.error("the end")
+        if not self.has_quantity:
+            form = "NAME" if self.is_general else "LABEL.NAME"
+            raise ParameterError(f"found {self.text!r}, which is so in every result; allowed: a comparison with a {form} in it")
         return found
 
     def comparison(self, of: Literal["one", "all", "any"]) -> Comparison:
@@ -196,6 +224,12 @@ class Parser:
 
         Args:
             of: how many algorithms it is about.
+
+        Returns:
+            The comparison.
+
+        Raises:
+            ParameterError: if it is something else.
         """
         left = self.sum()
         sign = self.take("<=", ">=", "<", ">")
@@ -218,18 +252,48 @@ class Parser:
         return term
 
     def unary(self) -> Term:
-        """A number, a quantity, a sum in parentheses, or the negative of one of them."""
+        """A number, a quantity, a sum in parentheses, or the negative of one of them.
+
+        Raises:
+            ParameterError: if it is none of them, or too many of them one inside the other.
+        """
+        if self.label() is not None:  # first, as a label may begin with a digit or a sign
+            return self.quantity()
+        if self.depth == MOST_NESTED:
+            raise self.error(f"at most {MOST_NESTED} signs and parentheses one inside the other")
+        self.depth += 1
         if self.take("-"):
-            return Arithmetic("-", Number(0.0), self.unary())
-        if self.take("("):
+            term: Term = Arithmetic("-", Number(0.0), self.unary())
+        elif self.take("("):
             term = self.sum()
             self.demand(")")
-            return term
+        else:
+            term = self.number() or self.quantity()
+        self.depth -= 1
+        return term
+
+    def number(self) -> Number | None:
+        """A number, if one comes next.
+
+        Raises:
+            ParameterError: if it is too large.
+        """
         token = TOKEN.match(self.text, self.place)
-        if token is not None and token["number"]:
-            self.place = token.end()
-            return Number(float(token["number"]))
-        return self.quantity()
+        if token is None or not token["number"]:
+            return None
+        value = float(token["number"])
+        if not isfinite(value):
+            raise self.error("a number below 1.8e308")
+        self.place = token.end()
+        return Number(value)
+
+    def label(self) -> str | None:
+        """The label of an algorithm, if one and the name of a quantity come next; the longest, where several fit."""
+        if self.is_general:
+            return None
+        rest = self.text[self.place :].lstrip()
+        fitting = (label for label in self.labels if rest.startswith(label))
+        return next((label for label in fitting if re.match(r"\.[A-Za-z_]", rest[len(label) :])), None)
 
     def quantity(self) -> Quantity:
         """A label and a name, or, inside ``all`` and ``any``, a name alone.
@@ -237,20 +301,16 @@ class Parser:
         Raises:
             ParameterError: if there is no such label or name.
         """
-        rest = self.text[self.place :].lstrip()
-        self.place = len(self.text) - len(rest)
-        label = next((label for label in self.labels if rest.startswith(f"{label}.")), None)
-        if self.is_general:
-            label = None
-        elif label is None:
+        label, rest = self.label(), self.text[self.place :].lstrip()
+        if label is None and not self.is_general:
             raise self.unknown_label(rest)
-        else:
-            self.place += len(label) + 1
+        self.place = len(self.text) - len(rest) + (0 if label is None else len(label) + 1)
         word = re.match(r"[A-Za-z_][\w.]*", self.text[self.place :])
         if word is None:
             raise self.error("a quantity")
         self.check(word[0])
         self.place += word.end()
+        self.has_quantity = True
         return Quantity(label, word[0])
 
     def check(self, name: str) -> None:
@@ -267,7 +327,10 @@ class Parser:
             if metric not in self.targets:
                 known = ", ".join(self.targets) or "none"
                 raise ParameterError(f"found {name}, but targets has no {metric or 'metric'}; there is: {known}; add it there")
-        elif name not in METRICS and name not in TOTALS and not name.startswith(COUNTERS):
+        elif name not in METRICS and name not in TOTALS and not re.fullmatch(rf"{re.escape(COUNTERS)}\w+", name):
+            label = next((label for label in self.labels if self.is_general and name.startswith(f"{label}.")), None)
+            if label is not None:
+                raise ParameterError(f"found {name}; allowed inside all and any: no label, such as {name[len(label) + 1 :]}")
             allowed = [*TOTALS, *METRICS, *(f"{word}.METRIC" for word in FIRST_REACHED), f"{COUNTERS}NAME"]
             near = nearest(name, [*TOTALS, *METRICS])
             raise ParameterError(
@@ -317,7 +380,8 @@ class Parser:
         word = re.match(r"[\w:-]*", rest)
         found = word[0] if word and word[0] else rest or "the end"
         near = nearest(found, self.labels)
-        hint = f"; did you mean {near}?" if near else ""
+        meant = f"{found}.steps" if found in self.labels else near
+        hint = f"; did you mean {meant}?" if meant else ""
         return ParameterError(
             f"found {found!r} in {self.text!r}; allowed: a number, or LABEL.QUANTITY with a label of "
             f"{', '.join(sorted(self.labels))}{hint}"

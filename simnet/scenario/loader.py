@@ -18,7 +18,7 @@ from simnet.scenario.schema import Scenario
 from simnet.scenario.schema_run import Known
 from simnet.scenario.signature import AlgorithmSchemas
 from simnet.scenario.source import Plain, read_text, read_yaml
-from simnet.sentences import Complaint, Location, complaints_of, shown
+from simnet.sentences import Complaint, Location, complaints_of, question_of, shown
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -29,6 +29,7 @@ def load(
     overrides: Mapping[str, Any] = NOTHING,
     algorithms: AlgorithmSchemas,
     metrics: Collection[str] = tuple(METRICS),
+    base: Path | None = None,
 ) -> Scenario:
     """Check a scenario and fill in its defaults.
 
@@ -37,6 +38,7 @@ def load(
         overrides: values by dotted path, ``{"network.latency": "1 ms"}``; text is read as YAML.
         algorithms: what algorithms there are, and their parameters.
         metrics: what ``targets`` may name.
+        base: the folder that relative paths of a mapping start from; by default the current one.
 
     Returns:
         The scenario.
@@ -59,7 +61,7 @@ def load(
         return _checked(source.to_plain(), source._origin, overrides, known, ())
     if isinstance(source, str | Path):
         return load_text(read_text(Path(source)), file=str(source), overrides=overrides, algorithms=algorithms, metrics=metrics)
-    return _read(source, Origin(), overrides, known)
+    return _read(source, Origin(base=base or Path()), overrides, known)
 
 
 def load_text(
@@ -90,7 +92,7 @@ def load_text(
         Traceback (most recent call last):
         simnet.errors.ScenarioError: twice.yaml:2: found duplicate key "nodes" with value "5" ...
     """
-    origin = Origin(file, base=Path(file).parent)
+    origin = Origin(file, base=Path(file).parent, question=question_of(text))
     return _read(read_yaml(text, file), origin, overrides, Known(algorithms, tuple(metrics)))
 
 

@@ -18,12 +18,14 @@ class Origin:
         lines: the line of every key and list item, from 1.
         overrides: for every location set by an override, its text ``network.latency=1 ms``.
         base: the folder that relative paths start from.
+        question: what the file asks, in its first comment line; empty if it says nothing.
     """
 
     file: str | None = field(default=None, compare=False)
     lines: Mapping[Location, int] = field(default_factory=dict, compare=False)
     overrides: Mapping[Location, str] = field(default_factory=dict, compare=False)
     base: Path = field(default=Path(), compare=False)
+    question: str = field(default="", compare=False)
 
     def complaint(self, location: Location, message: str) -> str:
         """One complaint with everything in front.

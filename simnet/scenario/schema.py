@@ -24,10 +24,12 @@ from simnet.scenario.origin import Origin
 from simnet.scenario.quantities import Text
 from simnet.scenario.rows import Rows
 from simnet.scenario.schema_compute import Compute
-from simnet.scenario.schema_faults import Fault, misfits
-from simnet.scenario.schema_network import Edges, Messages, Mixing, Network, Topology
+from simnet.scenario.schema_faults import Fault, endless, misfits
+from simnet.scenario.schema_network import Messages, Mixing, Network
 from simnet.scenario.schema_problem import Problem, Quadratic
 from simnet.scenario.schema_run import ON_REQUEST_NAMES, AlgorithmEntry, Known, Record, Run
+from simnet.scenario.schema_sweep import Sweep
+from simnet.scenario.schema_topology import Edges, Topology
 from simnet.scenario.writer import to_yaml
 from simnet.sentences import Complaint, nearest, refusal, sentence, unknown_key
 
@@ -59,7 +61,7 @@ class Scenario(Part):
         run: the budget and the waiting rule.
         targets: a value for some metrics; it is recorded when each is reached.
         expect: what must hold for the result.
-        sweep: lists of values for keys of this scenario.
+        sweep: which keys of this scenario take which values.
     """
 
     name: Text = "scenario"
@@ -81,7 +83,7 @@ class Scenario(Part):
     run: Run
     targets: dict[str, float] = Field(default_factory=dict)
     expect: tuple[Expectation, ...] = ()
-    sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    sweep: Sweep = Sweep()
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
@@ -89,6 +91,11 @@ class Scenario(Part):
     def base(self) -> Path:
         """The folder that relative paths in the scenario start from."""
         return self._origin.base
+
+    @property
+    def question(self) -> str:
+        """What it asks: the first comment line of its file, empty if there is none."""
+        return self._origin.question
 
     def complain(self, path: str, message: str) -> str:
         """A complaint about one key of this scenario, with the file and line where it stands.
@@ -112,12 +119,13 @@ class Scenario(Part):
         return self.model_dump(mode="json", by_alias=True)
 
     def to_yaml(self) -> str:
-        """The scenario as a file, every default filled in.
+        """The scenario as a file, every default filled in, its question before it.
 
         Returns:
             YAML that `load` turns into an equal scenario. Relative paths are kept as they are.
         """
-        return to_yaml(self.to_plain())
+        head = f"# {self.question}\n" if self.question else ""
+        return head + to_yaml(self.to_plain())
 
     @classmethod
     def objections(cls, given: Mapping[str, Any]) -> Iterable[Complaint]:
@@ -186,6 +194,8 @@ class Scenario(Part):
         nodes = info.data.get("nodes", MAX_NODES)
         if wrong := [((i, *place), text) for i, fault in enumerate(faults) for place, text in misfits(fault, nodes)]:
             raise refusal(*wrong)
+        if found := endless(faults):
+            raise refusal(*found)
         return faults
 
     @field_validator("problem")
@@ -260,6 +270,16 @@ class Scenario(Part):
         if found:
             raise refusal(*found)
         return expect
+
+    @field_validator("sweep")
+    @classmethod
+    def _check_goal(cls, sweep: Sweep, info: ValidationInfo) -> Sweep:
+        targets = info.data.get("targets")
+        goal = sweep.best_of.goal if sweep.best_of is not None else None
+        if goal is not None and targets is not None and goal not in targets:
+            known = ", ".join(targets) or "none"
+            raise refusal((("best_of", "by"), f"targets has no {goal}; there is: {known}; add it there"))
+        return sweep
 
     @model_serializer(mode="wrap")
     def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

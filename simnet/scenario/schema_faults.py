@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from math import inf, prod
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -15,6 +16,9 @@ NodeId = Annotated[int, Field(ge=0)]
 Nodes = Annotated[tuple[NodeId, ...], Field(min_length=1)]
 Links = Annotated[tuple[tuple[NodeId, NodeId], ...], Field(min_length=1)]
 State = Literal["kept", "neighbor", "start"]
+
+MOST_SPELLS_IN_ONE = 1000
+"""Random faults of which more spells than that overlap on average are refused."""
 
 
 class Interval(Part):
@@ -197,6 +201,62 @@ def misfits(fault: Fault, nodes: int) -> list[Complaint]:
         twice = [node for node in sorted({*members}) if members.count(node) > 1]
         wrong += [(("groups",), f"found node {node} twice; allowed: each node once") for node in twice]
     return wrong
+
+
+def endless(faults: Sequence[Fault]) -> list[Complaint]:
+    """Random faults that overlap so much that what they concern is down practically for ever.
+
+    Several of them down by turns are one spell, which ends when all are up at once.
+
+    Args:
+        faults: the scenario's.
+
+    Returns:
+        Complaints, each with the place of the last of the faults among them.
+
+    Example:
+        >>> often = RandomCrashes(up="1 ms", down="10 s")
+        >>> endless([often]), len(endless([often, often]))
+        ([], 1)
+    """
+    found = {}
+    for kind in (RandomCrashes, RandomOutages):
+        random = [(i, fault, _concerned(fault)) for i, fault in enumerate(faults) if isinstance(fault, kind)]
+        for one in {one for _, _, concerned in random for one in concerned}:
+            here = [(i, fault) for i, fault, concerned in random if one in concerned or EVERYTHING in concerned]
+            if spells_in_one([(fault.up, fault.down) for _, fault in here]) > MOST_SPELLS_IN_ONE:
+                found[here[-1][0]] = " and ".join(f"faults.{i}" for i, _ in here[:-1])
+    never = f"would practically never be up: more than {MOST_SPELLS_IN_ONE} spells overlap on average"
+    text = "found that what fails here and in {} {}; allowed: less `down`, or more `up`"
+    return [((i,), text.format(others, never)) for i, others in found.items()]
+
+
+EVERYTHING = (-1, -1)
+
+
+def _concerned(fault: RandomCrashes | RandomOutages) -> set[tuple[int, int]]:
+    """Nodes, each as a pair of one node, or links, whichever way they are written."""
+    if isinstance(fault, RandomCrashes):
+        return {EVERYTHING} if fault.nodes is None else {(node, node) for node in fault.nodes}
+    return {EVERYTHING} if fault.links is None else {(min(link), max(link)) for link in fault.links}
+
+
+def spells_in_one(means: Sequence[tuple[float, float]]) -> float:
+    """How many spells of several random faults overlap, one with the next, on average.
+
+    Args:
+        means: time up and time down of each [s].
+
+    Returns:
+        Spells from a moment at which all are up to the next one; infinite if there are too many to say.
+
+    Example:
+        >>> spells_in_one([(1.0, 1.0)]), spells_in_one([(1.0, 1.0), (1.0, 1.0)])
+        (1.0, 2.0)
+    """
+    all_up = prod(up / (up + down) for up, down in means)
+    rate = sum(1 / (up + down) for up, down in means)  # spells begin so often
+    return rate / (all_up * sum(1 / up for up, _ in means)) if all_up else inf
 
 
 def named_nodes(fault: Fault) -> Iterator[tuple[Location, int]]:

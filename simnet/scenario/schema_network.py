@@ -1,4 +1,4 @@
-"""What a scenario says about the network: topology, mixing matrix, links, messages."""
+"""What a scenario says about the network: mixing matrix, links, messages."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationInfo, field_validator, model_serializer
 
-from simnet.part import Choice, Part
-from simnet.scenario.disturbances import Change, LinkJitter, Loss, NodeId, Share
+from simnet.part import Part
+from simnet.scenario.disturbances import Change, LinkJitter, Loss
 from simnet.scenario.presets import PRESETS
-from simnet.scenario.quantities import Constant, PerNode, Text
+from simnet.scenario.quantities import Constant, PerNode
 from simnet.scenario.rows import RowsOrPath
 from simnet.scenario.schema_links import Places, Positions, PresetName, Shared
 from simnet.scenario.schema_protocol import Protocol
@@ -18,136 +18,15 @@ from simnet.scenario.varying import LinkRate, LinkTime, NodeRate
 from simnet.sentences import Complaint, refusal, shown
 
 
-class Ring(Part):
-    """Every node has the two next to it as neighbors, cyclically."""
-
-    kind: Literal["ring"] = "ring"
-
-
-class Path(Part):
-    """A ring with one edge cut."""
-
-    kind: Literal["path"] = "path"
-
-
-class Torus(Part):
-    """A grid that is closed in both directions.
-
-    Args:
-        rows: a divisor of the number of nodes; None: as square as can be.
-    """
-
-    kind: Literal["torus"] = "torus"
-    rows: Annotated[int, Field(ge=1)] | None = None
-
-
-class Complete(Part):
-    """Everyone talks to everyone."""
-
-    kind: Literal["complete"] = "complete"
-
-
-class Star(Part):
-    """Node 0 talks to all others."""
-
-    kind: Literal["star"] = "star"
-
-
-class Hypercube(Part):
-    """Nodes whose binary numbers differ in one digit are neighbors."""
-
-    kind: Literal["hypercube"] = "hypercube"
-
-
-class ExponentialGraph(Part):
-    """The directed graph in which node i sends to i + 1, i + 2, i + 4, ... (modulo n)."""
-
-    kind: Literal["exponential"] = "exponential"
-
-
-class RandomRegular(Part):
-    """A random graph in which all nodes have equally many neighbors.
-
-    Args:
-        degree: how many.
-    """
-
-    kind: Literal["random_regular"] = "random_regular"
-    degree: Annotated[int, Field(ge=1)]
-
-
-class ErdosRenyi(Part):
-    """Every pair of nodes is connected with the same probability; drawn again until the graph is connected.
-
-    Args:
-        probability: of each edge.
-    """
-
-    kind: Literal["erdos_renyi"] = "erdos_renyi"
-    probability: Annotated[float, Field(gt=0, le=1)]
-
-
-class WattsStrogatz(Part):
-    """A ring lattice with randomly rewired edges.
-
-    Args:
-        degree: neighbors of each node before rewiring.
-        rewiring: probability of each edge to be rewired.
-    """
-
-    kind: Literal["watts_strogatz"] = "watts_strogatz"
-    degree: Annotated[int, Field(ge=2)]
-    rewiring: Share
-
-
-class Edges(Part):
-    """The edges themselves.
-
-    Args:
-        edges: pairs ``[from, to]`` of node numbers from 0.
-        directed: whether ``[0, 1]`` lets only node 0 send to node 1.
-    """
-
-    kind: Literal["edges"] = "edges"
-    edges: tuple[tuple[NodeId, NodeId], ...]
-    directed: bool = False
-
-
-class GraphFile(Part):
-    """An edge list or a GraphML file.
-
-    Args:
-        path: relative to the scenario's folder.
-        directed: for edge lists, as in `Edges`.
-    """
-
-    kind: Literal["file"] = "file"
-    path: Text
-    directed: bool = False
-
-
-Topology = Annotated[
-    Ring
-    | Path
-    | Torus
-    | Complete
-    | Star
-    | Hypercube
-    | ExponentialGraph
-    | RandomRegular
-    | ErdosRenyi
-    | WattsStrogatz
-    | Edges
-    | GraphFile,
-    Choice("kind"),
-]
-
-
 class Mixing(Part):
     """The rule that gives the mixing matrix W, or W itself.
 
+    The fastest symmetric weights for a graph (FDLA, Xiao and Boyd 2004) are the answer to a semidefinite program. No solver
+    for these comes with simnet: compute them elsewhere, and give them as a matrix.
+
     Args:
-        kind: the rule; None without a matrix: metropolis on undirected, uniform on directed graphs.
+        kind: the rule; None without a matrix: metropolis on undirected, uniform on directed graphs. A topology with weights
+            of its own, such as those that change with the step, needs no rule, and bears none that gives others.
         matrix: n rows of n weights (row = receiver), or the path of a file with them.
         lazy: take (I + W) / 2.
         slack: kappa of kappa W + (1 - kappa) I.
@@ -156,7 +35,7 @@ class Mixing(Part):
 
     word_key: ClassVar[str | None] = "kind"
 
-    kind: Literal["metropolis", "uniform", "max_degree", "best_constant", "lazy"] | None = None
+    kind: Literal["metropolis", "uniform", "max_degree", "best_constant", "lazy", "push"] | None = None
     matrix: RowsOrPath | None = None
     lazy: bool = False
     slack: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -166,6 +45,8 @@ class Mixing(Part):
     def objections(cls, given: Mapping[str, Any]) -> Iterable[Complaint]:
         """A rule or a matrix; and only one rule can be told what a node keeps."""
         kind = given.get("kind")
+        if kind == "fdla":
+            yield (), "fdla needs a semidefinite solver, and simnet has none; compute the weights elsewhere, and give matrix"
         if kind is not None and given.get("matrix") is not None:
             yield ("matrix",), f"found matrix and kind: {shown(kind)}; allowed: one of the two"
         if given.get("self_weight") is not None and kind != "uniform":

@@ -130,6 +130,50 @@ class Dirichlet(Part):
 Partition = Annotated[Iid | LabelSorted | Dirichlet, Choice("kind")]
 
 
+class WithReplacement(Part):
+    """Each mini-batch is drawn anew from all of the node's examples: gradients are independent and unbiased."""
+
+    kind: Literal["with_replacement"] = "with_replacement"
+
+
+class RandomReshuffling(Part):
+    """Each epoch visits all of the node's examples once, in a new random order."""
+
+    kind: Literal["random_reshuffling"] = "random_reshuffling"
+
+
+class ShuffleOnce(Part):
+    """All epochs visit the node's examples in one random order."""
+
+    kind: Literal["shuffle_once"] = "shuffle_once"
+
+
+class Fixed(Part):
+    """All epochs visit the node's examples in the order of the partition."""
+
+    kind: Literal["fixed"] = "fixed"
+
+
+class Herding(Part):
+    """Greedy herding of the last epoch's gradients of single examples (Welling, 2009; Lu, Meng and De Sa, 2022)."""
+
+    kind: Literal["herding"] = "herding"
+
+
+class Grab(Part):
+    """GraB: the last epoch's gradients of single examples, with signs that balance them (Lu, Guo and De Sa, 2022).
+
+    Args:
+        balance: ``mean``: the gradients less the mean of the epoch before; ``pair``: differences of consecutive ones.
+    """
+
+    kind: Literal["grab"] = "grab"
+    balance: Literal["mean", "pair"] = "mean"
+
+
+Order = Annotated[WithReplacement | RandomReshuffling | ShuffleOnce | Fixed | Herding | Grab, Choice("kind")]
+
+
 _RANDOM_ONLY = ("dimension", "heterogeneity", "conditioning")
 
 
@@ -211,12 +255,15 @@ class DataSet(Part):
         model: what is trained.
         partition: who has which samples.
         batch_size: samples in a mini-batch; ``full``: all of a node's samples.
+        order: in which a node visits its examples. All but ``with_replacement`` are passes, each mini-batch the next
+            ``batch_size`` examples, the last one of a pass what is left; an epoch is one pass. To decide takes no time.
         l2: adds ``l2/2 ||x||^2`` to the loss.
     """
 
     model: Model = Linear()
     partition: Partition = Iid()
     batch_size: Count | Literal["full"] = 16
+    order: Order = WithReplacement()
     l2: NonNegative = 0.0
 
 

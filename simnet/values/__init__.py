@@ -1,6 +1,7 @@
 """The value plane: deferred vectors, the arena, the executors. It decides what is computed and knows no clock."""
 
 from simnet.values.executor import EagerExecutor, Executor, WaveExecutor
+from simnet.values.kept import recorder_maker
 from simnet.values.kernels import Kernel
 from simnet.values.recall import ForgottenError, RecallingExecutor, ResumableExecutor
 from simnet.values.recorder import IDLE, Recorder, SilentRecorder
@@ -25,4 +26,5 @@ __all__ = [
     "SilentRecorder",
     "Vector",
     "WaveExecutor",
+    "recorder_maker",
 ]

@@ -7,12 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+ALIGNMENT = 64
+"""Bytes: a cache line, and the widest register of a processor."""
+
 
 class Arena:
     """Rows in one tensor on the device.
 
     A slot is free again when its row is gone (`Row` then appends it to `freed`). A wave of B rows gets B slots in a row
-    where there are, so that whoever reads the wave needs no gather.
+    where there are, so that whoever reads the wave needs no gather. Every slot begins at a multiple of `ALIGNMENT` bytes, and
+    is padded to the next one: the last bits of a product may depend on how its operands are aligned, and so the results
+    do not depend on which slots happen to be free.
 
     Args:
         num_parameters: D.
@@ -20,7 +25,8 @@ class Arena:
         device: where they live.
 
     Attributes:
-        data: all rows, ``[slots, D]``; replaced by a larger tensor when it grows.
+        data: all rows with their padding, ``[slots, width]``; replaced by a larger tensor when it grows.
+        num_parameters: D.
         freed: slots that nobody uses, in any order.
         peak_rows: the largest number of slots that were in use at once.
 
@@ -35,7 +41,9 @@ class Arena:
     """
 
     def __init__(self, num_parameters: int, dtype: torch.dtype, device: torch.device) -> None:
-        self.data = torch.empty((0, num_parameters), dtype=dtype, device=device)
+        self.num_parameters = num_parameters
+        unit = ALIGNMENT // dtype.itemsize
+        self.data = torch.empty((0, -(-num_parameters // unit) * unit), dtype=dtype, device=device)
         self.freed: list[int] = []
         self.peak_rows = 0
 
@@ -64,8 +72,8 @@ class Arena:
             slots: B of them, in any order, also repeated.
         """
         if is_consecutive(slots):
-            return self.data[slots[0] : slots[0] + len(slots)]
-        return self.data.index_select(0, self.index(slots))
+            return self.data[slots[0] : slots[0] + len(slots), : self.num_parameters]
+        return self.data.index_select(0, self.index(slots))[:, : self.num_parameters]
 
     def output(self, slots: Sequence[int]) -> torch.Tensor:
         """Memory for the results of allocated slots: their own if they are consecutive, else fresh (see `write`).
@@ -74,18 +82,18 @@ class Arena:
             slots: as `allocate` gave them.
 
         Returns:
-            A tensor ``[B, D]`` of any content.
+            A tensor ``[B, width]`` of any content.
         """
         if slots[-1] - slots[0] == len(slots) - 1:
             return self.data[slots[0] : slots[0] + len(slots)]
-        return self.data.new_empty((len(slots), self.data.shape[1]))
+        return self.data.new_zeros((len(slots), self.data.shape[1]))
 
     def write(self, slots: Sequence[int], block_BD: torch.Tensor) -> None:
         """Stores what was computed in `output`, unless that is already its place.
 
         Args:
             slots: as `allocate` gave them.
-            block_BD: the results, in that order.
+            block_BD: the results in that order, with padding, ``[B, width]``.
         """
         if slots[-1] - slots[0] != len(slots) - 1:
             self.data.index_copy_(0, self.index(slots), block_BD)
@@ -115,8 +123,8 @@ class Arena:
         return slots
 
     def _grow(self, count: int) -> list[int]:
-        rows, num_parameters = self.data.shape
-        grown = self.data.new_empty((rows + count, num_parameters))
+        rows, width = self.data.shape
+        grown = self.data.new_zeros((rows + count, width))
         grown[:rows] = self.data
         self.data = grown
         return list(range(rows, rows + count))

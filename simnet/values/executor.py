@@ -18,6 +18,7 @@ import torch
 
 from simnet.problems import Problem
 from simnet.values.arena import Arena
+from simnet.values.gradients import KeptGradient, samples, write_gradients
 from simnet.values.kernels import GRADIENT, Kernel
 from simnet.values.on_data import OnData
 from simnet.values.vector import PENDING, QUEUED, Operation, Row, Scalar
@@ -135,7 +136,7 @@ class WaveExecutor:
     def store(self, models_ND: torch.Tensor) -> list[int]:
         """Keeps initial models and returns their slots."""
         slots = self.arena.allocate(len(models_ND))
-        self.arena.data[slots[0] : slots[0] + len(slots)] = models_ND
+        self.arena.data[slots[0] : slots[0] + len(slots), : self.arena.num_parameters] = models_ND
         return slots
 
     def read(self, rows: Sequence[Row]) -> torch.Tensor:
@@ -178,17 +179,18 @@ class WaveExecutor:
                 operation.inputs = ()
             return
         slots = self.arena.allocate(len(wave))
-        out_BD = self.arena.output(slots)
+        padded = self.arena.output(slots)
+        out_BD = padded[:, : self.arena.num_parameters]
         if kernel is None:
-            combine(wave, self.arena, out_BD)
-        elif kernel is GRADIENT:
+            combine(wave, self.arena, padded)
+        elif kernel is GRADIENT or isinstance(kernel, KeptGradient):
             inputs_BD = self.arena.block([operation.inputs[0].slot for operation in wave])
-            self.problem.gradient(inputs_BD, samples(wave, self.problem.device), out_BD)
+            write_gradients(kernel, wave, self.problem, inputs_BD, out_BD)
             self.gradients += len(wave)
             self.gradient_calls += 1
         else:
             out_BD.copy_(run_kernel(kernel, wave, self.arena, self.problem))
-        self.arena.write(slots, out_BD)
+        self.arena.write(slots, padded)
         for operation, slot in zip(wave, slots, strict=True):
             operation.slot = slot
             operation.inputs = operation.constants = ()
@@ -247,9 +249,9 @@ class EagerExecutor:
             value = torch.zeros(self.problem.num_parameters, dtype=self.problem.dtype, device=self.problem.device)
             for weight, row in zip(operation.constants, operation.inputs, strict=True):
                 value = value + weight * self.vectors[row.slot]
-        elif operation.kernel is GRADIENT:
+        elif operation.kernel is GRADIENT or isinstance(operation.kernel, KeptGradient):
             value = torch.empty_like(inputs[0])
-            self.problem.gradient(inputs[0][None], samples([operation], self.problem.device), value[None])
+            write_gradients(operation.kernel, [operation], self.problem, inputs[0][None], value[None])
             self.gradients += 1
             self.gradient_calls += 1
         elif isinstance(operation.kernel, OnData):
@@ -338,20 +340,6 @@ def combine(wave: list[Operation], arena: Arena, out_BD: torch.Tensor) -> None:
         check_invariants=False,
     )
     torch.addmm(out_BD, weights_BS, rows_SD, beta=0, out=out_BD)
-
-
-def samples(wave: list[Operation], device: torch.device) -> torch.Tensor:
-    """The sample ids of a batch of gradients.
-
-    Args:
-        wave: B gradients, all of the same mini-batch size b.
-        device: where the ids are wanted.
-
-    Returns:
-        int64, ``[B, b]``.
-    """
-    numbers = bytearray().join([operation.constants for operation in wave])  # type: ignore[misc]  # a gradient's are bytes
-    return torch.frombuffer(numbers, dtype=torch.int64).to(device).view(len(wave), -1)
 
 
 def run_kernel(kernel: Kernel | None, wave: list[Operation], arena: Arena, problem: Problem) -> torch.Tensor:

@@ -126,7 +126,7 @@ class ResumableExecutor(RecallingExecutor):
         """
         keys = sorted(self.known.keys())
         slots = [self.known[key].slot for key in keys]
-        rows_KD = self.arena.data[slots].cpu().numpy()
+        rows_KD = self.arena.data[slots, : self.arena.num_parameters].cpu().numpy()
         freed = np.array(self.freed, dtype=np.int64)
         return {"keys": np.array(keys, np.uint64), "slots": np.array(slots, np.int64), "freed": freed, "rows": rows_KD}
 
@@ -146,7 +146,7 @@ class ResumableExecutor(RecallingExecutor):
         slots, freed, rows_KD = layout["slots"], layout["freed"], torch.from_numpy(layout["rows"])
         arena = self.arena
         arena.data = arena.data.new_zeros((len(slots) + len(freed), arena.data.shape[1]))
-        arena.data[torch.from_numpy(slots)] = rows_KD.to(arena.data.device)
+        arena.data[torch.from_numpy(slots), : arena.num_parameters] = rows_KD.to(arena.data.device)
         self.freed[:] = freed.tolist()
         for key, slot in zip(keys, slots.tolist(), strict=True):
             self.known[key].slot = slot

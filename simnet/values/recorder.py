@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain
 from struct import Struct
 from struct import pack as struct_pack
@@ -36,6 +36,7 @@ class Recorder:
         executor: computes what is recorded, sooner or later.
         draws: the sample ids of the node's mini-batches, in blocks ``[k, b]``.
         shared: operations that several nodes recorded alike (see `shared`), common to all recorders of a run.
+        cut: gives the sample ids of the node's fixed mini-batches, ``[b]`` each (see `take`).
 
     Example:
         >>> import torch
@@ -59,12 +60,16 @@ class Recorder:
         executor: Executor,
         draws: Iterator[np.ndarray],
         shared: WeakValueDictionary[int, Row] | None = None,
+        cut: Callable[[], list[np.ndarray]] = list,
     ) -> None:
         self.next_key = node << 40
         self.executor = executor
         self.freed = executor.freed
         self.is_eager = executor.eager
-        self.samples = self.unread = mini_batches(draws)
+        self.draws = mini_batches(draws)
+        self.samples: Iterator[bytes] = self.draws
+        self.unread = self.samples
+        self.cut = cut
         self.shared_rows: WeakValueDictionary[int, Row] = WeakValueDictionary() if shared is None else shared
         self.log = bytearray()
         self.hash = hashlib.sha256()
@@ -86,6 +91,19 @@ class Recorder:
         if len(log) > HASH_EVERY:
             self._hash_log()
         return self._recorded(row) if self.is_eager else row
+
+    @cached_property
+    def fixed(self) -> list[bytes]:
+        """The node's fixed mini-batches."""
+        return [ids.tobytes() for ids in self.cut()]
+
+    def take(self, order: Iterable[int]) -> None:
+        """The next mini-batches are fixed ones; after them come again those that are drawn.
+
+        Args:
+            order: the numbers of the fixed mini-batches.
+        """
+        self.samples = self.unread = chain([self.fixed[number] for number in order], self.draws)
 
     def draw(self) -> bytes:
         """The sample ids of the next mini-batch, which no gradient will take."""

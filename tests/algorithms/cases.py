@@ -16,6 +16,7 @@ import pytest
 
 from simnet.algorithms import ALGORITHMS, Entry
 from simnet.execution import ExecutorName, Run
+from simnet.graph import SEQUENCES
 from simnet.progress import Silent
 from simnet.result import RunRecord
 from simnet.simulation import limited_threads, prepare
@@ -86,7 +87,7 @@ def scenario(case: Case, n: int = 5, *, steps: int = 6, noise: float = 0.0, **ch
     given = arrays(n, changes.pop("d", 3)) | {key: changes.pop(key) for key in arrays(1) if key in changes}
     shape = np.broadcast_shapes((n, 1), *[np.shape(value) for value in given.values()])
     rows = {key: np.broadcast_to(value, shape).tolist() for key, value in given.items()}
-    return {
+    source = {
         "nodes": n,
         "seed": 1,
         "dtype": "float64",
@@ -100,6 +101,21 @@ def scenario(case: Case, n: int = 5, *, steps: int = 6, noise: float = 0.0, **ch
         "run": {"steps": steps, "evaluate_every": every},
         **changes,
     }
+    if case.name in ALGORITHMS:
+        source["topology"] = suited(case.entry, source["topology"], n)
+    return source
+
+
+def suited(entry: Entry, topology: Any, n: int) -> Any:
+    """The topology itself, or, where the algorithm is for one kind only, the nearest of that kind."""
+    kind = topology["kind"] if isinstance(topology, dict) else topology
+    if n == 1 or not entry.topologies or kind in entry.topologies:
+        return topology
+    if "matcha" in entry.topologies:
+        topology = "ring" if kind in SEQUENCES else topology
+        return {"kind": "matcha", "graph": topology, "budget": 1.0 if isinstance(topology, str) else 0.6}
+    moving = {"final": 1, "pace": 0.5, "unit": "step"} if topology != "complete" else {}
+    return {"kind": "ring_lattice", "reach": n // 2, **moving}
 
 
 @dataclass(frozen=True)
@@ -149,6 +165,12 @@ def execute(source: dict[str, Any], executor: ExecutorName = "deferred") -> Outc
 def run(case: Case, n: int = 5, **changes: Any) -> Outcome:
     """Runs `scenario` with these changes."""
     return execute(scenario(case, n, **changes))
+
+
+def mixing_over_time(source: dict[str, Any]) -> Callable[[int], np.ndarray]:
+    """The mixing matrix of each step of a scenario."""
+    setting = prepare(source, device="cpu").setting
+    return lambda step: (setting.sequence.at(step) if setting.sequence else setting.weights).toarray()
 
 
 def random_graph(n: int, extra: int, seed: int) -> nx.Graph:

@@ -30,6 +30,7 @@ from tests.algorithms.cases import (
     edges,
     execute,
     metropolis,
+    mixing_over_time,
     promise,
     random_graph,
     run,
@@ -71,8 +72,10 @@ def test_mean_is_preserved_without_gradients(case: Case) -> None:
 
 def compare_with_matrix_form(case: Case, graph: nx.Graph, lr: object, seed: int, steps: int = 7) -> None:
     n = len(graph)
-    world = World(metropolis(graph), quadratic(*[arrays(n, 2, seed)[key] for key in ("curvature", "optimum")]))
     source = scenario(case, n, steps=steps, lr=lr, topology=edges(graph), **arrays(n, 2, seed))
+    over_time = mixing_over_time(source) if case.entry.topologies else None
+    gradient = quadratic(*[arrays(n, 2, seed)[key] for key in ("curvature", "optimum")])
+    world = World(metropolis(graph), gradient, over_time=over_time)
     models = execute(source).models
     expected = list(
         islice(ORACLES[case.name](arrays(n, 2, seed)["init"], world, Schedule.of(lr), **case.parameters), steps)
@@ -82,7 +85,7 @@ def compare_with_matrix_form(case: Case, graph: nx.Graph, lr: object, seed: int,
 
 @each(SYNCHRONOUS)
 def test_matrix_form_is_reproduced(case: Case) -> None:
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=6, deadline=None)
     @given(st.integers(2, 8), st.integers(0, 8), st.integers(0, 10**6), st.floats(0.0, 0.2))
     def check(n: int, extra: int, seed: int, lr: float) -> None:
         compare_with_matrix_form(case, random_graph(n, extra, seed), lr, seed)

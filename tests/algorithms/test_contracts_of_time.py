@@ -13,7 +13,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.algorithms.cases import ALL, DEFAULTS, Case, attempt, each, execute, promise, run, scenario
+from tests.algorithms.cases import ALL, DEFAULTS, Case, attempt, each, execute, promise, run, scenario, suited
 from tests.algorithms.oracles.compressors import compressed_bits
 
 N, D = 5, 3
@@ -66,7 +66,7 @@ def test_iterates_do_not_depend_on_the_clock(case: Case) -> None:
         [Phase.generate] if "clock" in case.entry.exceptions else list(Phase)
     )  # nobody needs the smallest exception
 
-    @settings(max_examples=8, deadline=None, phases=search)
+    @settings(max_examples=4, deadline=None, phases=search)
     @given(compute_specs | uneven_specs, networks)
     def check(compute: dict[str, Any], network: dict[str, Any]) -> None:
         if not case.entry.synchronous:
@@ -128,7 +128,7 @@ def test_doubling_all_durations_doubles_all_times(case: Case, sharing: str) -> N
 
 @each([case for case in ALL if case.entry.synchronous])
 def test_more_bandwidth_never_finishes_later(case: Case) -> None:
-    @settings(max_examples=6, deadline=None)
+    @settings(max_examples=3, deadline=None)
     @given(compute_specs, latencies, st.tuples(*[st.integers(1, 30)] * 4), st.sampled_from(["none", "queue"]))
     def check(compute: dict[str, Any], latency: Any, kbits: tuple[int, ...], sharing: str) -> None:
         times = []
@@ -188,7 +188,10 @@ def after_exact_replicas(n: int, parameters: dict[str, Any]) -> Bits:
 BITS: dict[str, Callable[[int, dict[str, Any]], Bits]] = {
     "sgd": lambda *_: 0.0,
     "allreduce": reduced,
+    "cd_grab": reduced,
     "dpsgd": partial(neighbors_hear, lambda _: M),
+    "sgp": partial(neighbors_hear, lambda _: M),
+    "delayed_gradient": partial(neighbors_hear, lambda _: M),
     "ntk_dfl": partial(neighbors_hear, lambda _: 2 * M + D * (M + 2 * 32)),
     "detag": detag_bits,
     "d2": partial(neighbors_hear, lambda _: M),
@@ -258,7 +261,8 @@ def test_a_stuck_exchange_is_explained(case: Case, tmp_path: Path, monkeypatch: 
 
     def check() -> None:
         own = Case(f"{module}:quitter", case.parameters)
-        record = attempt(scenario(own, steps=9, compute={"time": "1 s"})).record
+        topology = suited(case.entry, "ring", 5)
+        record = attempt(scenario(own, steps=9, compute={"time": "1 s"}, topology=topology)).record
         if case.entry.asynchronous or case.entry.pooled:
             assert (record.status, record.summary["steps"]) == ("done", 9)
         else:

@@ -10,7 +10,7 @@ import pytest
 
 import simnet
 from simnet.errors import AlgorithmError, ScenarioError
-from tests.algorithms.cases import DEFAULTS, Case, attempt, each, execute, scenario
+from tests.algorithms.cases import DEFAULTS, Case, attempt, each, execute, scenario, suited
 
 FACTS = """
 from dataclasses import fields
@@ -35,7 +35,8 @@ def test_a_copy_of_a_built_in_algorithm_gives_the_same_bytes(case: Case, folder:
     outcomes = []
     for name in (case.name, f"copied_{case.name}:{case.name}"):
         network = {"latency": "5 ms", "bandwidth": "10 kbit/s", "sharing": "queue"}
-        outcomes.append(execute(scenario(Case(name, case.parameters), noise=0.3, dtype="float32", network=network)))
+        facts = {"network": network, "topology": suited(case.entry, "ring", 5)}
+        outcomes.append(execute(scenario(Case(name, case.parameters), noise=0.3, dtype="float32", **facts)))
     built_in, own = outcomes
     assert own.models.tobytes() == built_in.models.tobytes()
     assert own.record.metrics == built_in.record.metrics

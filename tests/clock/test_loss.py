@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import simnet
 from simnet.clock import Clock, Machine, Network
-from simnet.clock.causes import beginning
+from simnet.clock.causes import Work
 from simnet.clock.clock import WAKE
 from simnet.clock.events import Message
 from simnet.clock.loss import Unreliable, draws_of
@@ -76,7 +76,7 @@ def lossy(setup: Setup, timeout: float | None, losses: Callable[[Any], Iterator[
 def send(clock: Clock, network: Network, time: float, bits: float, ends: tuple[int, int] = (0, 1)) -> list[float]:
     """Sends a message at a time; what is returned holds the time of arrival once it has arrived."""
     arrived: list[float] = []
-    message = Message(ends[0], "tag", None, bits, 0, (beginning(ends[0]), time), (lambda _: arrived.append(clock.now),))
+    message = Message(ends[0], "tag", None, bits, 0, Work(ends[0]), (lambda _: arrived.append(clock.now),))
     link = network.link(*ends)
     clock.call(time, lambda _: network.transmit(link, message), WAKE)
     return arrived

@@ -146,7 +146,7 @@ def test_computing_and_waiting_cover_the_time_of_every_node(name: str, executor:
 @pytest.mark.parametrize("name", RUNS)
 def test_the_timeline_says_what_the_summary_says(name: str) -> None:
     run, table = traced(**UNEVEN, **RUNS[name])
-    summary = run._record("done", "", 0.0).summary
+    summary = run.record("done", "", 0.0).summary
     table["seconds"] = table["end_s"] - table["start_s"]
     for kind, key in (("compute", "computing_s"), ("wait", "waiting_s")):
         seconds = table[table["kind"] == kind].groupby("node")["seconds"].sum()

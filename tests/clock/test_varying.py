@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from simnet.clock import Clock, Message
-from simnet.clock.causes import beginning
+from simnet.clock.causes import Work
 from simnet.clock.clock import WAKE
 from simnet.clock.max_min import max_min_rates
 from simnet.clock.series import Series
@@ -61,7 +61,7 @@ def run(world: World, sent: list[Sent], sharing: str) -> tuple[list[float], Vary
         return lambda _: arrived.__setitem__(number, clock.now)
 
     for number, one in enumerate(sent):
-        message = Message(one.sender, number, None, one.bits, 0, (beginning(one.sender), one.time), (arrive(number),))
+        message = Message(one.sender, number, None, one.bits, 0, Work(one.sender), (arrive(number),))
         link = links[one.sender, one.receiver]
         clock.call(one.time, lambda _, link=link, message=message: network.transmit(link, message), WAKE)
     clock.run_until()

@@ -33,6 +33,7 @@ PARAMETERS = {
     "random_regular": {"degree": 4},
     "erdos_renyi": {"probability": 0.5},
     "watts_strogatz": {"degree": 4, "rewiring": 0.3},
+    "ring_lattice": {"reach": 3},
     "edges": {"edges": [(i, i + 1) for i in range(15)]},
 }
 DRAWN = ["random_regular", "erdos_renyi", "watts_strogatz"]

@@ -25,6 +25,7 @@ DEFAULTS = {
     "model": SimpleNamespace(kind="linear"),
     "partition": SimpleNamespace(kind="iid"),
     "batch_size": 5,
+    "order": SimpleNamespace(kind="with_replacement"),
     "l2": 0.0,
 }
 

@@ -62,6 +62,14 @@ topologies = st.one_of(
     kind("watts_strogatz", {"degree": st.integers(2, 9), "rewiring": shares}),
     kind("edges", {"edges": st.just([[0, 0]])}, directed=st.booleans()),
     kind("file", {"path": words}, directed=st.booleans()),
+    st.sampled_from(["one_peer_exponential", "random_matching", "equi_dynamic", "base_graph", "hyper_hypercube", "epidemic"]),
+    kind("equi_static", {"shifts": counts}, directed=st.booleans()),
+    kind("equi_dynamic", shifts=counts, eta=st.floats(0.1, 1), directed=st.booleans()),
+    kind("base_graph", degree=counts, simple=st.booleans()),
+    kind("ring_lattice", {"reach": counts}, final=counts, pace=st.floats(0.1, 3), unit=st.sampled_from(["epoch", "step"])),
+    kind("matcha", {"graph": st.sampled_from(["ring", {"kind": "star"}]), "budget": st.floats(0.1, 1)}),
+    kind("epidemic", fanout=counts),
+    kind("sequence", {"matrices": words | st.just([[[1, 0], [0, 1]], [[0.5, 0.5], [0.5, 0.5]]])}),
 )
 continuations = st.sampled_from(["repeat", "hold"])
 gradient_times = times | st.just("measured") | mapping({"file": words, "unit": st.just("ms")}, then=continuations)
@@ -82,6 +90,10 @@ models = st.one_of(
 partitions = st.one_of(
     st.just("iid"), kind("label_sorted", shuffled=shares), kind("dirichlet", {"concentration": st.floats(0.01, 10)})
 )
+orders = st.one_of(
+    st.sampled_from(["with_replacement", "random_reshuffling", "shuffle_once", "fixed", "herding", "grab"]),
+    kind("grab", balance=st.sampled_from(["mean", "pair"])),
+)
 waits = st.sampled_from(["all", "none"]) | mapping({"deadline": positive_times})
 schedules = st.one_of(
     st.floats(0, 1),
@@ -91,7 +103,8 @@ schedules = st.one_of(
 
 
 def data_set(word: str, required: dict[str, Values] | None = None, **optional: Values) -> Values:
-    shared = {"model": models, "partition": partitions, "batch_size": counts | st.just("full"), "l2": shares}
+    sizes = counts | st.just("full")
+    shared = {"model": models, "partition": partitions, "batch_size": sizes, "order": orders, "l2": shares}
     return mapping({"dataset": st.just(word), **(required or {})}, **shared, **optional)
 
 
@@ -180,6 +193,22 @@ def faults(nodes: int) -> Values:
     return st.lists(st.one_of(kinds), max_size=3)
 
 
+def sweeps() -> Values:
+    values = st.lists(finite | words | st.none() | st.booleans(), min_size=1, max_size=3)
+    taken = {"name", "seed", "seeds", "expect", "sweep", "zip", "random", "best_of"}
+    keys = words.filter(lambda word: word not in taken)
+    ranges = st.sampled_from([{"uniform": [1, 5]}, {"log_uniform": [0.1, 2.0]}, {"uniform": ["1 ms", "2 s"]}])
+    drawn = st.dictionaries(keys.map("drawn.{}".format), ranges, min_size=1, max_size=2)
+    pairs = st.dictionaries(keys.map("zipped.{}".format), st.lists(finite, min_size=2, max_size=2), max_size=2)
+    return st.builds(
+        lambda grid, zipped, search, tuned: {**grid, **zipped, **search, **tuned},
+        st.dictionaries(keys, values, max_size=2),
+        st.just({}) | pairs.map(lambda lists: {"zip": lists}),
+        st.just({}) | drawn.map(lambda ranges: {"random": {"count": 3, **ranges}}),
+        st.just({}) | values.map(lambda lrs: {"best_of": {"lr": lrs, "by": "accuracy"}}),
+    )
+
+
 @st.composite
 def scenarios(draw: st.DrawFn) -> dict[str, Any]:
     nodes = draw(st.integers(1, 4))
@@ -226,8 +255,8 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
         "message": mapping({}, bits_per_number=st.floats(1, 64)),
         "record": mapping({}, models=st.booleans(), average_model=st.booleans()),
         "targets": mapping({}, accuracy=shares, train_loss=finite),
-        "expect": st.lists(words, max_size=2),
-        "sweep": st.dictionaries(words, st.lists(finite | words | st.none() | st.booleans(), min_size=1), max_size=2),
+        "expect": st.lists(st.sampled_from(["all(idle_share < 0.5)", {"that": "any(steps > 3)", "seeds": "mean"}]), max_size=2),
+        "sweep": sweeps(),
         **draw(st.sampled_from([{}, {"seed": counts}, {"seeds": st.lists(counts, min_size=1, unique=True)}])),
     }
     scenario: dict[str, Any] = draw(mapping(required, **optional))

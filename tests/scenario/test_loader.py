@@ -71,7 +71,7 @@ def test_the_example_of_the_design_is_read(read: Read) -> None:
     assert (scenario.compute.jitter.kind, scenario.compute.jitter.spread) == ("lognormal", 0.1)
     assert [entry.label for entry in scenario.algorithms] == ["allreduce", "dpsgd", "detag", "moniqua-8bit"]
     assert scenario.algorithms[2].parameters == {"lr": Schedule.of(0.1), "gossip_rounds": 2, "eta": 0.2}
-    assert scenario.sweep == {"network.latency": ["1 ms", "10 ms", "100 ms"]}
+    assert scenario.sweep.grid == {"network.latency": ["1 ms", "10 ms", "100 ms"]}
     assert scenario.base == Path("scenarios")
     assert read(scenario.to_yaml()) == scenario
 

@@ -50,7 +50,7 @@ def test_values_are_set_by_path_index_and_label(read: Read) -> None:
     assert scenario.topology is not None
     assert scenario.topology.model_dump() == {"kind": "torus", "rows": 2}
     assert scenario.problem.model.hidden == (3, 4)
-    assert scenario.sweep == {"network.latency": ["1 ms", "2 ms"]}
+    assert scenario.sweep.grid == {"network.latency": ["1 ms", "2 ms"]}
     assert (scenario.run.steps, scenario.run.evaluate_every) == (50, 1)
 
 

@@ -37,7 +37,7 @@ def test_slots_are_used_once_at_a_time(data: st.DataObject) -> None:
         assert not set(slots) & set(live)
         assert not set(slots) & set(arena.freed)
         assert sorted([*slots, *live, *arena.freed]) == list(range(len(arena.data)))
-        arena.write(slots, torch.full((count, 1), float(number), dtype=torch.float64))
+        arena.write(slots, arena.output(slots).fill_(float(number)))
         blocks.append(slots)
         most = max(most, len(live) + count)
         assert arena.peak_rows == most
@@ -66,7 +66,7 @@ def test_waves_of_one_size_need_no_growth(wave: int, kept: int, waves: int) -> N
 
 def test_growth_keeps_what_is_there() -> None:
     arena = arena_with(3, 0)
-    arena.data[:] = torch.arange(6.0).view(3, 2)
+    arena.data[:, :2] = torch.arange(6.0).view(3, 2)
     arena.freed.append(1)
     assert arena.allocate(4) == [3, 4, 5, 6]
     assert arena.block([0, 1, 2]).tolist() == [[0, 1], [2, 3], [4, 5]]
@@ -75,12 +75,22 @@ def test_growth_keeps_what_is_there() -> None:
 
 def test_blocks_in_a_row_are_views_and_others_copies() -> None:
     arena = arena_with(6, 0)
-    arena.data[:] = torch.arange(12.0).view(6, 2)
+    arena.data[:, :2] = torch.arange(12.0).view(6, 2)
     assert arena.block([2, 3, 4]).data_ptr() == arena.data[2].data_ptr()
     assert arena.block([4, 2]).tolist() == [[8, 9], [4, 5]]
     in_place, fresh = arena.output([1, 2]), arena.output([5, 3])
     assert in_place.data_ptr() == arena.data[1].data_ptr()
-    fresh[:] = torch.tensor([[50.0, 51.0], [30.0, 31.0]])
+    fresh[:, :2] = torch.tensor([[50.0, 51.0], [30.0, 31.0]])
     arena.write([5, 3], fresh)
-    assert arena.data[5].tolist() == [50, 51]
-    assert arena.data[3].tolist() == [30, 31]
+    assert arena.data[5, :2].tolist() == [50, 51]
+    assert arena.data[3, :2].tolist() == [30, 31]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("num_parameters", [1, 15, 16, 650])
+def test_all_slots_are_aligned_alike(dtype: torch.dtype, num_parameters: int) -> None:
+    arena = Arena(num_parameters, dtype, torch.device("cpu"))
+    arena.allocate(5)
+    places = [arena.block([slot]).data_ptr() % 64 for slot in range(5)]
+    assert places == [places[0]] * 5
+    assert arena.block([1, 2]).stride() == arena.block([3, 0]).stride()

@@ -114,7 +114,8 @@ class Forgetful(list[Any]):
 def test_memory_of_a_long_run_is_flat(algorithm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python objects of a run: what is left when it ends does not grow with its length."""
     monkeypatch.setattr("simnet.values.recorder.HASH_EVERY", 256)  # what waits to be hashed is bounded, but long,
-    monkeypatch.setitem(NODE_STEPS_AT_ONCE, "asynchronous", 100)  # and so is what waits to be computed
+    monkeypatch.setitem(NODE_STEPS_AT_ONCE, "asynchronous", 100)  # and so is what waits to be computed,
+    monkeypatch.setattr("simnet.clock.clock.BLOCK", 256)  # and so are chains of causes until they are added up
 
     def left(steps: int) -> int:
         run = prepared(scenario(4, algorithm, steps, **CLOCKS["jitter"], run={"evaluate_every": 25}))

@@ -53,6 +53,7 @@ COMPRESSION: tuple[Entry, ...] = (
         asynchronous=True,
         sums="any",
         check=check_bits,
+        fixed_topology="its averages belong to no step",
         overlap="max(c, T)",
         recalled="the listing, and the paper's theta and delta for it",
         use="where bandwidth is scarce and some nodes are slow.",

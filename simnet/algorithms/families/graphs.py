@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+from simnet.algorithms.ada import ada
 from simnet.algorithms.collectives import server_program
 from simnet.algorithms.consensus_control import check_distance, consensus_control
+from simnet.algorithms.matcha import matcha
 from simnet.algorithms.table import Entry
 
 GRAPHS: tuple[Entry, ...] = (
+    Entry(
+        ada,
+        "Xie et al. 2025",
+        "1 vector to each neighbor of this step",
+        tolerates=("all", "none", "deadline"),
+        overlap={"order=cta": "max(c, T)", "order=atc": "c + T"},
+        topologies=("ring_lattice",),
+        recalled="the schedule of the graph, with low confidence",
+        use="where many links help early, and their price matters later.",
+        avoid="where data differ strongly: then averages matter late, too.",
+        exceptions={"sgd": "cta keeps each node's last gradient step apart, even on a complete graph"},
+    ),
+    Entry(
+        matcha,
+        "Wang et al. 2019",
+        "1 vector to each neighbor of this step",
+        tolerates=("all", "none", "deadline"),
+        overlap={"order=cta": "max(c, T)", "order=atc": "c + T"},
+        topologies=("matcha",),
+        use="where links share a bottleneck, and some of them matter more than others.",
+        avoid="where all links are alike and free at the same time: fewer of them average less.",
+        exceptions={"sgd": "cta keeps each node's last gradient step apart, even on a complete graph"},
+    ),
     Entry(
         consensus_control,
         "Kong et al. 2021",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simnet.algorithms.allreduce import allreduce
+from simnet.algorithms.cd_grab import cd_grab, order_server
 from simnet.algorithms.collectives import server_program
 from simnet.algorithms.sgd import sgd
 from simnet.algorithms.table import Entry
@@ -32,6 +33,18 @@ REFERENCES: tuple[Entry, ...] = (
         },
         use="where latency is small, or with few nodes: every step is the best one possible.",
         avoid="on slow links (`parameter_server`), over many hops of latency (`ring`), or with stragglers.",
+        exceptions={"consensus": "without gradients there is nothing to agree on"},
+    ),
+    Entry(
+        cd_grab,
+        "Cooper et al. 2023",
+        "as allreduce, and 1 vector to a server every 2nd step",
+        uses_topology=False,
+        server=lambda parameters, num_nodes, _: lambda machine, _: order_server(machine, num_nodes),
+        overlap={"exchange=ring": "c + 2 * (n - 1) * T", "exchange=halving_doubling": "c + 2 * log2(n) * T"},
+        recalled="which vectors make a pair when a mini-batch has several examples: here a mini-batch counts as one",
+        use="Passes over local data with all-reduce: orders that cost little and lower the error of an epoch.",
+        avoid="Data that are seen once, or a server whose downlink cannot take n vectors every second step.",
         exceptions={"consensus": "without gradients there is nothing to agree on"},
     ),
 )

@@ -11,6 +11,14 @@ import numpy as np
 from tests.algorithms.oracles.world import Models, Rate, World
 
 
+def gossip(X: np.ndarray, world: World, lr: Rate, order: str = "cta") -> Models:
+    """D-PSGD with the matrix of each step."""
+    for k in count():
+        W, g = world.at(k), world.gradient
+        X = W @ X - lr(k) * g(X) if order == "cta" else W @ (X - lr(k) * g(X))
+        yield X
+
+
 def consensus_distance(X: np.ndarray) -> float:
     return float(np.sqrt(((X - X.mean(axis=0)) ** 2).sum(axis=1).mean()))
 
@@ -38,9 +46,11 @@ def consensus_control(
         yield X
 
 
-ORACLES: dict[str, Callable[..., Models]] = {"consensus_control": consensus_control}
+ORACLES: dict[str, Callable[..., Models]] = {"ada": gossip, "matcha": gossip, "consensus_control": consensus_control}
 
 PARAMETERS: dict[str, list[dict[str, Any]]] = {
+    "ada": [{}, {"order": "atc"}],
+    "matcha": [{}, {"order": "atc"}],
     "consensus_control": [
         {"target": 0.0, "max_rounds": 3},
         {"target": 0.0, "max_rounds": 2, "exchange": "ring"},

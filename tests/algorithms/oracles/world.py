@@ -20,12 +20,18 @@ class World:
         gradient: X -> G, each node's gradient at its own row; some oracles want its losses too.
         seed: of the random numbers.
         times: how long each node's gradient takes (asynchronous algorithms).
+        over_time: the mixing matrix of each step, where it changes.
     """
 
     W: np.ndarray
     gradient: quadratic
     seed: int = 1
     times: tuple[float, ...] = ()
+    over_time: Callable[[int], np.ndarray] | None = None
+
+    def at(self, step: int) -> np.ndarray:
+        """The mixing matrix of a step."""
+        return self.W if self.over_time is None else self.over_time(step)
 
     @property
     def rho(self) -> float:
