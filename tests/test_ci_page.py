@@ -16,9 +16,9 @@ from xml.etree import ElementTree as ET
 import pytest
 from ruamel.yaml import YAML
 
-import pytest_simnet
 from simnet.cli import main
 from simnet.scenario.expectations import FIRST_REACHED, TOTALS
+from tests.test_plugin import PLUGINS
 
 pytest_plugins = ["pytester"]
 
@@ -60,7 +60,7 @@ def test_the_commands_do_what_the_page_says(
 def test_the_fixtures_do_what_the_page_says(project: Path, pytester: pytest.Pytester) -> None:
     shutil.copytree(project / "scenarios", pytester.path / "scenarios")
     pytester.makepyfile(test_network=blocks("python")[0])
-    result = pytester.runpytest_inprocess("test_network.py", "--simnet-update", plugins=[pytest_simnet])
+    result = pytester.runpytest_inprocess("test_network.py", "--simnet-update", plugins=PLUGINS)
     result.assert_outcomes(passed=1)
     assert (pytester.path / "baselines" / "ring_1ms.yaml").exists()
 

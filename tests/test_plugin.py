@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -17,6 +18,10 @@ from tests.experiment.test_testing import RING
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parents[1]
+IS_INSTALLED = any(point.name == "simnet" for point in entry_points(group="pytest11"))
+"""Whether pytest finds the plug-in by itself, as it does where simnet was installed as it is now."""
+
+PLUGINS = [] if IS_INSTALLED else [pytest_simnet]
 WRONG = RING.replace("0.2 *", "0.1 *")
 FIRST, SECOND = "dpsgd.time_s < 0.2 * allreduce.time_s", "all(consensus_distance < 0.1)"
 
@@ -26,12 +31,13 @@ def write(pytester: pytest.Pytester, text: str) -> None:
 
 
 def run(pytester: pytest.Pytester, *words: str) -> pytest.RunResult:
-    return pytester.runpytest_inprocess(*words, plugins=[pytest_simnet])
+    return pytester.runpytest_inprocess(*words, plugins=PLUGINS)
 
 
 def outside(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Another process, which has imported nothing yet."""
-    words = (sys.executable, "-m", "pytest", "-p", "pytest_simnet", "-q", *words)
+    named = () if IS_INSTALLED else ("-p", "pytest_simnet")
+    words = (sys.executable, "-m", "pytest", *named, "-q", *words)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
