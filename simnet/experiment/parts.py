@@ -24,8 +24,10 @@ TUNED = "best_of."
 
 NUMBERS = (
     *("steps", "epochs", "time_s", "bits_sent", "gradients", "messages", "idle_share"),
-    *("mean_gradient_batch", "peak_arena_rows"),
+    "mean_gradient_batch",
 )
+"""Numbers of a summary that do not depend on which point's run computed the values, as wall seconds and memory do."""
+
 TEXTS = ("status", "message", "hash")
 REACHED = ("value", "step", "time_s", "bits_sent")
 
